@@ -2,6 +2,8 @@
 
 from archwright.space.architecture import Architecture
 from archwright.space.flow import Flow
+from archwright.space.layout import Decision
 from archwright.space.nodes import choice, integer, real, repeat, searchable, subset
+from archwright.space.space import Space
 
-__all__ = ["Architecture", "Flow", "choice", "integer", "real", "repeat", "searchable", "subset"]
+__all__ = ["Architecture", "Decision", "Flow", "Space", "choice", "integer", "real", "repeat", "searchable", "subset"]

@@ -25,9 +25,7 @@ class Architecture(Mapping[str, Any]):
     __slots__ = ("_hash", "_values")
 
     def __init__(self, values: Mapping[str, Any]):
-        object.__setattr__(
-            self, "_values", {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        )
+        object.__setattr__(self, "_values", {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
         object.__setattr__(self, "_hash", None)
 
     def __setattr__(self, name: str, value: Any) -> None:

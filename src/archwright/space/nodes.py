@@ -7,6 +7,7 @@ in two places always takes the same value in both; `repeat` opens a fresh copy f
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
@@ -31,6 +32,7 @@ __all__ = [
     "is_open",
     "made_by",
     "real",
+    "remember",
     "repeat",
     "searchable",
     "subset",
@@ -123,7 +125,11 @@ class Real(Decided):
 
     def code(self, value: float) -> int:
         """The code of the level nearest to `value`."""
-        t = math.log(value / self.lo) / math.log(self.hi / self.lo) if self.log else (value - self.lo) / (self.hi - self.lo)
+        t = (
+            math.log(value / self.lo) / math.log(self.hi / self.lo)
+            if self.log
+            else (value - self.lo) / (self.hi - self.lo)
+        )
         return round(t * (self.size - 1))
 
     def __repr__(self) -> str:
@@ -150,9 +156,7 @@ class Subset(Decided):
                 f"subset of {len(self.options)} options with size {size} has {self.size:,} outcomes, more than "
                 f"{MOST_SUBSETS:,}: use a choice(True, False) for each option instead"
             )
-        self.members = tuple(
-            m for k in range(lo, hi + 1) for m in itertools.combinations(range(len(self.options)), k)
-        )
+        self.members = tuple(m for k in range(lo, hi + 1) for m in itertools.combinations(range(len(self.options)), k))
         self.name = name
         self.tied = tied
 
@@ -251,8 +255,14 @@ def made_by(instance: Any) -> Call | None:
     """The searchable call that made this object at once, if one did: a space then knows what it computes."""
     try:
         return _made_by.get(instance)
-    except TypeError:            # not hashable, or not weakly referable
+    except TypeError:  # not hashable, or not weakly referable
         return None
+
+
+def remember(made: Any, call: Call) -> None:
+    """Note which searchable call made an object; plain values (numbers, tuples) speak for themselves."""
+    with contextlib.suppress(TypeError):
+        _made_by[made] = call
 
 
 class Searchable:
@@ -278,10 +288,7 @@ class Searchable:
         if is_open(args) or is_open(kwargs):
             return call
         made = self.function(*args, **kwargs)
-        try:
-            _made_by[made] = call
-        except TypeError:
-            pass                 # plain values (numbers, tuples) speak for themselves
+        remember(made, call)
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
