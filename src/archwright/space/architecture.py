@@ -23,13 +23,15 @@ class Architecture(Mapping[str, Any]):
     """
 
     __slots__ = ("_hash", "_values")
+    _values: dict[str, Any]
+    _hash: int | None
 
     def __init__(self, values: Mapping[str, Any]):
         object.__setattr__(self, "_values", {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
         object.__setattr__(self, "_hash", None)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"an Architecture is immutable: cannot set {name!r}; make a new one with replace()")
+        raise AttributeError(f"an Architecture is immutable: cannot set {name!r}; make a new one")
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -41,10 +43,11 @@ class Architecture(Mapping[str, Any]):
         return len(self._values)
 
     def __hash__(self) -> int:
-        if self._hash is None:
-            # True == 1 == 1.0 in Python, and they are different decisions nowhere: names fix the type.
-            object.__setattr__(self, "_hash", hash(frozenset(self._values.items())))
-        return self._hash
+        known = self._hash
+        if known is None:
+            known = hash(frozenset(self._values.items()))
+            object.__setattr__(self, "_hash", known)
+        return known
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Architecture) and self._values == other._values

@@ -90,16 +90,13 @@ def stable_text(value: Any) -> str:
         inside = [*map(stable_text, call.args), *(f"{k}={stable_text(v)}" for k, v in call.kwargs.items())]
         return f"{stable_text(call.function.function)}({', '.join(inside)})"
     if hasattr(value, "__qualname__"):
+        name = f"{value.__module__}.{value.__qualname__}"
         code = getattr(value, "__code__", None)
-        # Two lambdas on one line share a name; their bytecode tells them apart.
-        extra = (
-            f"#{hashlib.blake2b(code.co_code + repr(code.co_consts).encode(), digest_size=4).hexdigest()}"
-            if code
-            else ""
-        )
-        return f"{value.__module__}.{value.__qualname__}" + (
-            extra if "<lambda>" in value.__qualname__ and " at 0x" not in repr(code.co_consts) else ""
-        )
+        if code is None or "<lambda>" not in name:
+            return name
+        # Lambdas share a name; their bytecode and constants tell them apart (constants with an address cannot).
+        constants = "" if " at 0x" in repr(code.co_consts) else repr(code.co_consts)
+        return f"{name}#{hashlib.blake2b(code.co_code + constants.encode(), digest_size=4).hexdigest()}"
     text = repr(value)
     return f"{type(value).__module__}.{type(value).__qualname__}" + ("" if " at 0x" in text else f":{text}")
 

@@ -270,6 +270,7 @@ class Searchable:
 
     def __init__(self, function: Callable[..., Any], flow: Callable[..., Any] | None = None):
         functools.update_wrapper(self, function, updated=())
+        self.__name__: str = getattr(function, "__name__", type(function).__name__)
         self.function = function
         self.flow = flow
 

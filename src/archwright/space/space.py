@@ -137,8 +137,8 @@ class Space:
                     return False
             except Exception as error:
                 raise SpaceError(
-                    f"rule {_rule_text(rule)} failed on {architecture}: {type(error).__name__}: {error}. Decisions that "
-                    "are not live are absent: use architecture.get(name)"
+                    f"rule {_rule_text(rule)} failed on {architecture}: {type(error).__name__}: {error}. Decisions "
+                    "that are not live are absent: use architecture.get(name)"
                 ) from error
         return True
 
@@ -173,9 +173,9 @@ class Space:
             used += 1
         if used != len(values):
             for name in values:
-                i = self._column.get(name)
-                if i is None:
+                if name not in self._column:
                     raise OutOfSpaceError(f"there is no decision {name!r}. {did_you_mean(name, self._column)}")
+                i = self._column[name]
                 if codes[i] < 0:
                     raise OutOfSpaceError(
                         f"decision {name!r} is given but not live here: {self._when(self.decisions[i])}"
@@ -222,7 +222,7 @@ class Space:
         return self.architecture(self._accepted(lambda: variation.sample_one(self.decisions, rng)))
 
     def sample_codes(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """n random architectures as an array. Shape: (n, n_decisions), int32."""
+        """Draw n random architectures as an array. Shape: (n, n_decisions), int32."""
         codes = variation.sample(self.decisions, rng, n)
         if self.rules:
             rows = codes.tolist()
@@ -362,7 +362,7 @@ def _allowed_values(d: Decision) -> str:
     if d.kind in ("integer", "real"):
         return repr(d.node)
     if d.kind == "subset":
-        return f"{repr(d.node)} ({d.size} outcomes)"
+        return f"{d.node!r} ({d.size} outcomes)"
     return " | ".join(str(v) for v in d.values)
 
 
@@ -376,8 +376,8 @@ def _rule_text(rule: Rule) -> str:
 def _structure(x: Any, indent: int = 0) -> Iterable[str]:
     """The value as an indented outline: what is fixed as well as what is open."""
     pad = "  " * indent
-    if isinstance(x, Call) or (not isinstance(x, Node) and (call := made_by(x)) is not None):
-        call = x if isinstance(x, Call) else call
+    call = x if isinstance(x, Call) else None if isinstance(x, Node) else made_by(x)
+    if call is not None:
         yield f"{pad}{stable_text(call.function.function)}"
         for name, value in call.arguments():
             yield from _named(name, value, indent + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ def is_live(d: Decision, codes: Sequence[int]) -> bool:
 
 
 def sample(decisions: Sequence[Decision], rng: np.random.Generator, n: int) -> np.ndarray:
-    """n architectures, each live decision uniform over its codes. Shape: (n, n_decisions), int32."""
+    """Draw n architectures, each live decision uniform over its codes. Shape: (n, n_decisions), int32."""
     codes = np.empty((n, len(decisions)), dtype=np.int32, order="F")
     for i, d in enumerate(decisions):
         codes[:, i] = rng.integers(d.size, size=n, dtype=np.int32)
@@ -59,7 +59,7 @@ def mutate(decisions: Sequence[Decision], codes: Sequence[int], rng: np.random.G
     else:
         new = int(rng.integers(d.size - 1))
         new += new >= codes[i]
-    return _changed(decisions, codes, i, new, lambda j: int(rng.integers(decisions[j].size)))
+    return _changed(decisions, codes, i, new, rng)
 
 
 def crossover(
@@ -104,11 +104,11 @@ def neighbours(decisions: Sequence[Decision], codes: Sequence[int], seed: int) -
             if new == codes[i] or not 0 <= new < d.size:
                 continue
             drawn = np.random.default_rng([seed, i, new])
-            yield _changed(decisions, codes, i, new, lambda j, r=drawn: int(r.integers(decisions[j].size)))
+            yield _changed(decisions, codes, i, new, drawn)
 
 
 def _changed(
-    decisions: Sequence[Decision], codes: Sequence[int], i: int, new: int, draw: Callable[[int], int]
+    decisions: Sequence[Decision], codes: Sequence[int], i: int, new: int, rng: np.random.Generator
 ) -> list[int]:
     """Codes with decision i set anew, what that switches off removed, and what it switches on drawn."""
     changed = list(codes)
@@ -120,5 +120,5 @@ def _changed(
         if not is_live(d, changed):
             changed[j] = -1
         elif changed[j] < 0:
-            changed[j] = draw(j)
+            changed[j] = int(rng.integers(d.size))
     return changed
