@@ -1,0 +1,144 @@
+"""What came of a run, in words and figures: the sentence, ceilings and margins, lineage, failures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archwright.report.record import RunRecord, value
+from archwright.report.wording import cost, cost_name, count, duration, metric, plural, setting, signed
+from archwright.trial import Trial
+
+__all__ = ["Held", "Step", "ceilings", "failures", "final_costs", "lineage", "sentence", "test_of"]
+
+
+def test_of(record: RunRecord) -> Mapping[str, Any] | None:
+    """The test figures of the run's first goal, or of its first metric where that goal is a cost; None without."""
+    test = (record.final or {}).get("test") or {}
+    names = [g.metric for g in record.objectives.goals if g.metric in test] or list(test)
+    return {"metric": names[0], **test[names[0]]} if names else None
+
+
+def final_costs(record: RunRecord) -> Mapping[str, float]:
+    """The costs of the chosen network: as measured at the end, or else in its trial."""
+    won = record.winner
+    searched = dict(won.measurement.costs) if won and won.measurement else {}
+    return {**searched, **((record.final or {}).get("costs") or {})}
+
+
+def sentence(record: RunRecord) -> str:
+    """The outcome in one sentence."""
+    won, counts = record.winner, record.counts()
+    seen = f"{plural(len(record.trials), 'trial')} in {duration(record.seconds)}"
+    if won is None:
+        if not record.trials:
+            return "No trial has ended yet."
+        why = " and ".join(f"{n:,} {s}" for s, n in counts.items() if n and s != "done") or "none measured"
+        return f"No network was measured in {seen}: {why}."
+    costs = final_costs(record)
+    named = f"A network of {count(costs['params'])} parameters" if "params" in costs else f"The network of trial {won.number}"
+    test = test_of(record)
+    if test is not None:
+        name, per_seed = test["metric"].replace("_", " "), test.get("per_seed") or []
+        spread = [f"±{metric(test['deviation'])}"] if test.get("deviation") is not None and len(per_seed) > 1 else []
+        if test.get("low") is not None and test.get("high") is not None:
+            share = (record.final or {}).get("confidence", 0.95)
+            spread.append(f"{share:.0%} interval {metric(test['low'])}..{metric(test['high'])}")
+        if per_seed:
+            spread.append(plural(len(per_seed), "seed"))
+        inside = f" ({', '.join(spread)})" if spread else ""
+        return f"{named} reaches {metric(test['mean'])} test {name}{inside}, chosen from {seen}."
+    reached = ", ".join(
+        f"{metric(value(won, g.metric))} validation {g.metric.replace('_', ' ')}"
+        if won.measurement and g.metric in won.measurement.metrics
+        else f"{cost(g.metric, value(won, g.metric))} {cost_name(g.metric)}"
+        for g in record.objectives.goals
+    )
+    broken = "" if won.violation <= 0 else ", though it does not meet every ceiling"
+    return f"{named} reaches {reached}, the best of {seen}{broken}; no final choice has been made."
+
+
+@dataclass(frozen=True)
+class Held:
+    """One ceiling and what the chosen network has: `share` of the limit is used; None where it was not measured."""
+
+    name: str
+    limit: float
+    found: float | None
+
+    @property
+    def share(self) -> float | None:
+        """Found over limit."""
+        return None if self.found is None or not self.limit else self.found / self.limit
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the ceiling holds; None where it was not measured."""
+        return None if self.found is None else self.found <= self.limit
+
+    def __str__(self) -> str:
+        name, limit = cost_name(self.name), cost(self.name, self.limit)
+        if self.found is None:
+            return f"{name} at most {limit}: not measured"
+        margin = abs(1 - (self.share or 0))
+        ends = f"held with {margin:.1%} to spare" if self.holds else f"exceeded by {margin:.1%}"
+        return f"{name} {cost(self.name, self.found)} of at most {limit}: {ends}"
+
+
+def ceilings(record: RunRecord) -> tuple[Held, ...]:
+    """Each ceiling beside what the chosen network has."""
+    costs = final_costs(record)
+    return tuple(Held(c.cost, c.limit, costs.get(c.cost)) for c in record.objectives.ceilings)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One ancestor of the winner: what was changed from its parent, and what that brought in the first goal."""
+
+    trial: Trial
+    changes: tuple[tuple[str, str, str], ...]
+    found: float | None
+    gain: str
+    better: bool | None
+    others: tuple[int, ...] = ()
+
+
+def lineage(record: RunRecord, most: int = 60) -> tuple[Step, ...]:
+    """The winner and its ancestors, oldest first, following at each step the parent that it differs least from."""
+    trial, chain = record.winner, list[Trial]()
+    parents: dict[int, tuple[int, ...]] = {}
+    while trial is not None and len(chain) < most and trial not in chain:
+        chain.append(trial)
+        known = [record.by_number[p] for p in trial.proposal.parents if p in record.by_number]
+        nearest = min(known, key=lambda p: len(trial.architecture.differs(p.architecture)), default=None)
+        parents[trial.number] = tuple(p.number for p in known if p is not nearest)
+        trial = nearest
+    steps, before = list[Step](), None
+    goal = record.goal
+    for trial in reversed(chain):
+        found, earlier = value(trial, goal.metric), value(before, goal.metric) if before else None
+        changes: tuple[tuple[str, str, str], ...] = ()
+        if before is not None:
+            old, new = before.architecture, trial.architecture
+            changes = tuple(
+                (k, setting(old[k]) if k in old else "not there", setting(new[k]) if k in new else "not there")
+                for k in new.differs(old)
+            )
+        gap = None if found is None or earlier is None else found - earlier
+        better = None if not gap else (gap > 0) == (goal.direction == "maximize")
+        steps.append(Step(trial, changes, found, "" if gap is None else signed(gap), better, parents[trial.number]))
+        before = trial
+    return tuple(steps)
+
+
+def failures(record: RunRecord, status: str = "failed") -> list[tuple[str, int, int]]:
+    """(reason, how many, an example's number), most frequent first; reasons that differ in numbers alone are one."""
+    found: dict[str, list[Trial]] = {}
+    for trial in record.trials:
+        if trial.status == status:
+            kind = re.sub(r"\d[\d,.]*\b", "#", trial.reason) or "no reason given"
+            found.setdefault(kind, []).append(trial)
+    rows = [(ts[0].reason if len(ts) == 1 and ts[0].reason else k, len(ts), ts[0].number) for k, ts in found.items()]
+    return sorted(rows, key=lambda row: -row[1])

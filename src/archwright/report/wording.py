@@ -1,0 +1,127 @@
+"""How numbers, durations and costs are written for people.
+
+>>> count(48211), duration(123), cost("bytes", 197_632), metric(0.99123)
+('48,211', '2 m 3 s', '193 KiB', '0.9912')
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+__all__ = ["count", "cost", "cost_name", "duration", "metric", "plural", "setting", "short_cost", "signed"]
+
+COST_NAMES = {
+    "params": "parameters",
+    "macs": "multiply-adds",
+    "bytes": "size",
+    "peak_bytes": "peak memory",
+    "latency_ms": "latency",
+}
+
+
+def count(value: float) -> str:
+    """A whole number with thousands apart."""
+    return f"{round(value):,}" if math.isfinite(value) else str(value)
+
+
+def plural(n: int, noun: str) -> str:
+    """``1 trial``, ``1,204 trials``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def metric(value: float | None) -> str:
+    """A metric in four decimals, or four figures where it is large.
+
+    >>> metric(0.5), metric(53.26187), metric(12345.6), metric(None)
+    ('0.5000', '53.26', '12,346', '–')
+    """
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return str(value)
+    if abs(value) < 10:
+        return f"{value:.4f}"
+    return f"{value:,.{max(0, 4 - len(str(int(abs(value)))))}f}"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign.
+
+    >>> signed(0.0123), signed(-2)
+    ('+0.0123', '−2.0000')
+    """
+    return ("−" if value < 0 else "+") + metric(abs(value))
+
+
+def duration(seconds: float | None) -> str:
+    """A time as people say it.
+
+    >>> duration(0.25), duration(9.34), duration(61), duration(7384), duration(200_000)
+    ('250 ms', '9.3 s', '1 m 1 s', '2 h 3 m', '2 d 7 h')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if 0 < seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s" if seconds < 9.95 and seconds % 1 else f"{seconds:.0f} s"
+    for larger, smaller, unit, parts, most in (("m", "s", 1, 60, 60), ("h", "m", 60, 60, 24), ("d", "h", 3600, 24, 10**9)):
+        whole, rest = divmod(round(seconds / unit), parts)
+        if whole < most:
+            break
+    return f"{whole} {larger} {rest} {smaller}" if rest else f"{whole} {larger}"
+
+
+def cost_name(name: str) -> str:
+    """What a cost is called: ``params`` is ``parameters``; others as they are, without underscores."""
+    return COST_NAMES.get(name, re.sub(r"_(ms|bytes)$", "", name).replace("_", " "))
+
+
+def cost(name: str, value: float | None) -> str:
+    """A cost with its unit.
+
+    >>> cost("params", 48211), cost("macs", 1_234_567), cost("latency_ms", 0.4231), cost("energy", 2.5)
+    ('48,211', '1.23 M', '0.423 ms', '2.500')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if name.endswith("_ms"):
+        return f"{value:.3g} ms" if value < 1000 else duration(value / 1000)
+    if name.endswith("bytes"):
+        for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+            if value >= size:
+                return f"{value / size:.3g} {unit}" if value < 1000 * size else f"{value / size:,.0f} {unit}"
+        return f"{value:.0f} bytes"
+    if name == "macs":
+        return short_cost(value)
+    return count(value) if float(value).is_integer() else f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}"
+
+
+def short_cost(value: float) -> str:
+    """Three figures and a letter.
+
+    >>> short_cost(950), short_cost(48_211), short_cost(2.5e9)
+    ('950', '48.2 k', '2.5 G')
+    """
+    for letter, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {letter}"
+    return f"{value:.3g}"
+
+
+def setting(value: object) -> str:
+    """The value of a decision.
+
+    >>> setting(("a", "b")), setting(0.00123456), setting(True), setting(None)
+    ('a + b', '0.001235', 'yes', 'none')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (tuple, list)):
+        return " + ".join(map(setting, value)) or "nothing"
+    return str(value)
