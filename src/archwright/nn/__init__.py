@@ -1,1 +1,112 @@
+"""The searchable vocabulary: layers, blocks, cells and heads whose arguments may stay open.
 
+Each is a plain `torch.nn.Module` class in a file of this folder; here they are wrapped by `searchable`, so that calling one
+with an open argument waits, and with none makes the module. Input sizes are never said: see `materialize`.
+Any other ``torch.nn`` class is here by its own name (``archwright.nn.MaxPool2d``).
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+
+from archwright.errors import did_you_mean
+from archwright.nn import attention, causal, cell, connect, conv, heads, mobile, norms, pool, recurrent
+from archwright.nn.activations import ACTIVATIONS, activation
+from archwright.nn.cell import edges
+from archwright.nn.heads import HEAD_POOLS
+from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
+from archwright.nn.init import INITS, initialize
+from archwright.nn.norms import NORMS
+from archwright.nn.recurrent import CELLS
+from archwright.space import searchable
+
+Sequential = searchable(torch.nn.Sequential, flow=connect.sequential_flow)
+Identity = searchable(torch.nn.Identity, flow=connect.identity_flow)
+Zero = searchable(connect.Zero, flow=connect.zero_flow)
+Residual = searchable(connect.Residual, flow=connect.residual_flow)
+Parallel = searchable(connect.Parallel, flow=connect.parallel_flow)
+Loop = searchable(connect.Loop, flow=connect.loop_flow)
+Cell = searchable(cell.Cell, flow=cell.cell_flow)
+StateCell = searchable(cell.StateCell, flow=cell.state_cell_flow)
+
+ConvBlock = searchable(conv.ConvBlock)
+SeparableBlock = searchable(conv.SeparableBlock)
+DenseBlock = searchable(conv.DenseBlock)
+InvertedResidual = searchable(mobile.InvertedResidual)
+SqueezeExcite = searchable(mobile.SqueezeExcite)
+CausalBlock = searchable(causal.CausalBlock)
+Pool = searchable(pool.Pool)
+MaxPool = searchable(pool.MaxPool)
+AvgPool = searchable(pool.AvgPool)
+GlobalPool = searchable(pool.GlobalPool)
+Recurrent = searchable(recurrent.Recurrent)
+SelfAttention = searchable(attention.SelfAttention)
+TransformerBlock = searchable(attention.TransformerBlock)
+PositionalEncoding = searchable(attention.PositionalEncoding)
+Norm = searchable(norms.Norm)
+Activation = searchable(activation)
+LinearBlock = searchable(heads.LinearBlock)
+Classifier = searchable(heads.Classifier)
+Regressor = searchable(heads.Regressor)
+
+__all__ = [
+    "ACTIVATIONS",
+    "CELLS",
+    "HEAD_POOLS",
+    "INITS",
+    "NORMS",
+    "Activation",
+    "AvgPool",
+    "Block",
+    "CausalBlock",
+    "Cell",
+    "Classifier",
+    "ConvBlock",
+    "DenseBlock",
+    "GlobalPool",
+    "Identity",
+    "Inferred",
+    "InvertedResidual",
+    "LinearBlock",
+    "Loop",
+    "MaxPool",
+    "Norm",
+    "Parallel",
+    "Pool",
+    "PositionalEncoding",
+    "Recurrent",
+    "Regressor",
+    "Residual",
+    "SelfAttention",
+    "SeparableBlock",
+    "Sequential",
+    "SqueezeExcite",
+    "StateCell",
+    "TransformerBlock",
+    "Zero",
+    "edges",
+    "initialize",
+    "is_materialized",
+    "materialize",
+    "spaces",
+]
+
+
+@functools.cache
+def _of_torch(name: str) -> Any:
+    return searchable(getattr(torch.nn, name))
+
+
+def __getattr__(name: str) -> Any:
+    """Any class of ``torch.nn``, ready to take open arguments."""
+    if name == "spaces":
+        import importlib
+
+        return importlib.import_module("archwright.nn.spaces")
+    found = getattr(torch.nn, name, None)
+    if isinstance(found, type) and issubclass(found, torch.nn.Module):
+        return _of_torch(name)
+    raise AttributeError(f"archwright.nn has no {name!r}, and neither has torch.nn. {did_you_mean(name, __all__)}")

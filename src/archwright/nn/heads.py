@@ -1,0 +1,178 @@
+"""What stands at the end, and layers for vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from archwright.nn.activations import ACTIVATIONS, activation
+from archwright.nn.check import at_least, fraction, one_of, rank_of
+from archwright.nn.inferred import Block
+from archwright.nn.init import INITS, initialize
+from archwright.nn.norms import NORMS, normalization
+from archwright.nn.pool import GlobalPool, cells
+
+__all__ = ["Classifier", "LinearBlock", "Regressor"]
+
+HEAD_POOLS = ("avg", "max", "flatten", "last")
+
+
+def linear_unit(features: int, width: int, norm: str, act: str, dropout: float) -> list[nn.Module]:
+    """Linear, normalisation, activation and dropout; what is ``none`` is left out."""
+    parts: list[nn.Module] = [nn.Linear(features, width, bias=norm in ("none", "layer"))]
+    if norm != "none":
+        parts.append(normalization(norm, width, 0))
+    if act != "none":
+        parts.append(activation(act))
+    if dropout:
+        parts.append(nn.Dropout(dropout))
+    return parts
+
+
+class LinearBlock(Block):
+    """Linear, normalisation, activation and dropout. Shapes: (B, F) -> (B, width); anything else is flattened first.
+
+    Args:
+        width: Output features; None keeps the input's.
+        activation: One of `archwright.nn.ACTIVATIONS`.
+        norm: One of `archwright.nn.NORMS`, ``instance`` excepted.
+        dropout: Share of features dropped.
+        init: One of `archwright.nn.INITS`.
+    """
+
+    def __init__(
+        self,
+        width: int | None = None,
+        activation: str = "relu",
+        norm: str = "none",
+        dropout: float = 0.0,
+        init: str = "default",
+    ):
+        super().__init__()
+        at_least("LinearBlock", 1, width=width)
+        one_of("LinearBlock", "activation", activation, ACTIVATIONS)
+        one_of("LinearBlock", "norm", norm, [n for n in NORMS if n != "instance"])
+        one_of("LinearBlock", "init", init, INITS)
+        fraction("LinearBlock", dropout=dropout)
+        self.width, self.activation, self.norm, self.dropout, self.init = width, activation, norm, dropout, init
+
+    def make(self, shape: tuple[int, ...]) -> nn.Module:
+        features, flat = _flat("LinearBlock", shape)
+        width = self.width or features
+        return initialize(
+            nn.Sequential(*flat, *linear_unit(features, width, self.norm, self.activation, self.dropout)), self.init
+        )
+
+
+class _Last(nn.Module):
+    """The state at the end of a sequence."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, -1]
+
+
+class Classifier(Block):
+    """From features to one score a class (logits). Shapes: (B, C, ...) or (B, F) -> (B, n_outputs).
+
+    Args:
+        n_outputs: Classes.
+        pool: How positions are taken together: ``avg`` or ``max`` over all of them, ``flatten`` keeps them all, ``last``
+            is the state at the end of a sequence. Vectors have no positions.
+        hidden: Widths of linear layers before the last.
+        activation: After each hidden layer.
+        dropout: Before every linear layer.
+        grid: With ``avg`` and ``max``: keep a coarse grid of so many cells on each axis; see `GlobalPool`.
+        init: One of `archwright.nn.INITS`.
+    """
+
+    def __init__(
+        self,
+        n_outputs: int,
+        pool: str = "avg",
+        hidden: Sequence[int] = (),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        grid: int = 1,
+        init: str = "default",
+    ):
+        super().__init__()
+        _check_head("Classifier", n_outputs, pool, hidden, activation, dropout, grid, init)
+        self.n_outputs, self.pool, self.hidden, self.activation = n_outputs, pool, tuple(hidden), activation
+        self.dropout, self.grid, self.init = dropout, grid, init
+
+    def make(self, shape: tuple[int, ...]) -> nn.Module:
+        widths = (*self.hidden, self.n_outputs)
+        return _head("Classifier", shape, widths, self.pool, self.activation, self.dropout, self.grid, self.init)
+
+
+class Regressor(Block):
+    """From features to `n_outputs` real values. Shapes: (B, C, ...) or (B, F) -> (B, n_outputs).
+
+    The arguments are those of `Classifier`.
+    """
+
+    def __init__(
+        self,
+        n_outputs: int = 1,
+        pool: str = "avg",
+        hidden: Sequence[int] = (),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        grid: int = 1,
+        init: str = "default",
+    ):
+        super().__init__()
+        _check_head("Regressor", n_outputs, pool, hidden, activation, dropout, grid, init)
+        self.n_outputs, self.pool, self.hidden, self.activation = n_outputs, pool, tuple(hidden), activation
+        self.dropout, self.grid, self.init = dropout, grid, init
+
+    def make(self, shape: tuple[int, ...]) -> nn.Module:
+        widths = (*self.hidden, self.n_outputs)
+        return _head("Regressor", shape, widths, self.pool, self.activation, self.dropout, self.grid, self.init)
+
+
+def _check_head(
+    where: str, n_outputs: int, pool: str, hidden: Sequence[int], activation: str, dropout: float, grid: int, init: str
+) -> None:
+    at_least(where, 1, n_outputs=n_outputs, grid=grid, **{f"hidden[{i}]": w for i, w in enumerate(hidden)})
+    one_of(where, "pool", pool, HEAD_POOLS)
+    one_of(where, "activation", activation, ACTIVATIONS)
+    one_of(where, "init", init, INITS)
+    fraction(where, dropout=dropout)
+
+
+def _head(
+    where: str,
+    shape: tuple[int, ...],
+    widths: Sequence[int],
+    pool: str,
+    activation: str,
+    dropout: float,
+    grid: int,
+    init: str,
+) -> nn.Module:
+    parts: list[nn.Module]
+    if pool == "flatten" or len(shape) == 2:
+        features, parts = _flat(where, shape)
+    elif pool == "last":
+        rank_of(f"{where}(pool='last')", shape, (3,))
+        features, parts = shape[1], [_Last()]
+    else:
+        rank_of(where, shape)
+        features, parts = shape[1] * cells(shape, grid), [GlobalPool(pool, grid).make(shape)]
+    for i, width in enumerate(widths):
+        if dropout:
+            parts.append(nn.Dropout(dropout))
+        parts += linear_unit(features, width, "none", activation if i < len(widths) - 1 else "none", 0.0)
+        features = width
+    return initialize(nn.Sequential(*parts), init)
+
+
+def _flat(where: str, shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:
+    """How many features there are, and what lays them side by side."""
+    if len(shape) == 2:
+        return shape[1], []
+    rank_of(where, shape)
+    return math.prod(shape[1:]), [nn.Flatten()]
