@@ -1,7 +1,7 @@
 """The searchable vocabulary: layers, blocks, cells and heads whose arguments may stay open.
 
-Each is a plain `torch.nn.Module` class in a file of this folder; here they are wrapped by `searchable`, so that calling one
-with an open argument waits, and with none makes the module. Input sizes are never said: see `materialize`.
+Each is a plain `torch.nn.Module` class in a file of this folder; here they are wrapped by `searchable`, so that
+calling one with an open argument waits, and with none makes the module. Input sizes are never said: see `materialize`.
 Any other ``torch.nn`` class is here by its own name (``archwright.nn.MaxPool2d``).
 """
 

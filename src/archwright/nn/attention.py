@@ -52,13 +52,15 @@ class _TimeFirst(nn.Module):
 def _head_width(where: str, channels: int, heads: int, head_width: int | None) -> int:
     if head_width is None and channels % heads:
         raise EvaluationError(
-            f"{where}: {heads} heads do not divide {channels} channels; say head_width=, or choose heads that divide them"
+            f"{where}: {heads} heads do not divide {channels} channels; say head_width=, or choose heads that do"
         )
     return head_width or channels // heads
 
 
 class SelfAttention(Block):
-    """Multi-head self-attention (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762). Shapes: (B, C, T), kept.
+    """Multi-head self-attention. Shapes: (B, C, T), kept.
+
+    Vaswani et al., *Attention Is All You Need*, 2017 (https://arxiv.org/abs/1706.03762).
 
     Args:
         heads: How many attend side by side.
@@ -74,14 +76,14 @@ class SelfAttention(Block):
         fraction("SelfAttention", dropout=dropout)
         self.heads, self.head_width, self.dropout, self.init = heads, head_width, dropout, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("SelfAttention", shape, (3,))
         width = _head_width("SelfAttention", shape[1], self.heads, self.head_width)
         return initialize(_TimeFirst(_Attend(shape[1], self.heads, width, self.dropout)), self.init)
 
 
 class TransformerBlock(Block):
-    """``x + attend(norm(x))``, then ``x + mlp(norm(x))``: the encoder block with the norm first. Shapes: (B, C, T), kept.
+    """The Transformer's encoder block: ``x + attend(norm(x))``, then ``x + mlp(norm(x))``. Shapes: (B, C, T), kept.
 
     Norm first trains without warm-up (Xiong et al., ICML 2020, https://arxiv.org/abs/2002.04745).
 
@@ -111,7 +113,7 @@ class TransformerBlock(Block):
         self.heads, self.head_width, self.expansion = heads, head_width, expansion
         self.dropout, self.activation, self.init = dropout, activation, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("TransformerBlock", shape, (3,))
         channels = shape[1]
         width = _head_width("TransformerBlock", channels, self.heads, self.head_width)
@@ -149,8 +151,8 @@ class PositionalEncoding(Block):
     """Tells positions apart, which attention alone cannot. Shapes: (B, C, T), kept.
 
     Args:
-        kind: ``sine`` (fixed; Vaswani et al. 2017), ``learned`` (a parameter a channel and position, begun at zero) or ``conv``
-            (``x + depthwise convolution``, which takes any length; Chu et al. 2021, https://arxiv.org/abs/2102.10882).
+        kind: ``sine`` (fixed; Vaswani et al. 2017), ``learned`` (a parameter each, from zero) or ``conv``
+            (``x + depthwise convolution``; Chu et al. 2021, https://arxiv.org/abs/2102.10882).
         kernel: Positions that the kernel of ``conv`` covers.
     """
 
@@ -160,7 +162,7 @@ class PositionalEncoding(Block):
         at_least("PositionalEncoding", 1, kernel=kernel)
         self.kind, self.kernel = kind, kernel
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("PositionalEncoding", shape, (3,))
         _, channels, length = shape
         if self.kind == "conv":

@@ -50,7 +50,7 @@ class CausalBlock(Block):
         self.width, self.kernel, self.dilation = width, kernel, dilation
         self.dropout, self.norm, self.init = dropout, norm, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("CausalBlock", shape, (3,))
         channels, width = shape[1], self.width or shape[1]
         back = self.dilation * (self.kernel - 1)

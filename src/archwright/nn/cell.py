@@ -34,7 +34,7 @@ def _nodes(n_edges: int) -> int:
         nodes += 1
     if nodes * (nodes - 1) // 2 != n_edges:
         raise SpaceError(
-            f"Cell: {n_edges} edges make no complete graph; 2 nodes have 1, 3 have 3, 4 have 6, 5 have 10 (see nn.edges)"
+            f"Cell: {n_edges} edges make no complete graph: 2 nodes have 1, 3 have 3, 4 have 6, 5 have 10; see nn.edges"
         )
     return nodes
 
@@ -55,6 +55,7 @@ class Cell(Inferred):
         self.edges = nn.ModuleList(edges)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The last node's sum."""
         states = [x]
         edge = iter(self.edges)
         for node in range(1, self.nodes):
@@ -97,7 +98,7 @@ class StateCell(Inferred):
         super().__init__()
         if len(inputs) != len(operations) or not inputs:
             raise SpaceError(
-                f"StateCell: {len(inputs)} nodes read inputs but {len(operations)} have operations; give as many, 1 or more"
+                f"StateCell: {len(inputs)} nodes read but {len(operations)} have operations; give as many of both"
             )
         for node, (read, ops) in enumerate(zip(inputs, operations, strict=True), start=1):
             if not read or len(read) > len(ops) or not all(0 <= i < node for i in read):
@@ -112,6 +113,7 @@ class StateCell(Inferred):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """All nodes' sums, concatenated."""
         states = [x]
         for node, (read, ops) in enumerate(zip(self.inputs, self.operations, strict=True), start=1):
             terms = [op(states[i]) for op, i in zip(ops, read, strict=True)]  # type: ignore[call-overload]

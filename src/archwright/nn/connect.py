@@ -46,6 +46,7 @@ class Zero(nn.Module):
     """Nothing: zeros shaped as the input. In a cell it is the edge that is not there."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Zeros shaped as `x`."""
         return torch.zeros_like(x)
 
 
@@ -57,8 +58,8 @@ def zero_flow(flow: Flow, x: Any) -> Any:
 class Residual(Inferred):
     """``shortcut(x) + body(x)`` (He et al., CVPR 2016, https://arxiv.org/abs/1512.03385).
 
-    The shortcut is the input itself where the body keeps the shape. Where it does not, the shortcut is brought to the
-    body's shape when the network first sees an input: average pooling where the body takes larger steps (as in ResNet-D;
+    The shortcut is the input itself where the body keeps the shape. Where it does not, it is brought to the body's
+    shape when the network first sees an input: average pooling where the body takes larger steps (as in ResNet-D;
     He et al., *Bag of Tricks*, CVPR 2019), then a pointwise convolution or linear layer where the width changes.
 
     Args:
@@ -73,6 +74,7 @@ class Residual(Inferred):
         self.shortcut: nn.Module | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """``shortcut(x) + body(x)``."""
         y = self.body(x)
         if self.waiting:
             made = self._make_shortcut(tuple(x.shape), tuple(y.shape))
@@ -93,10 +95,10 @@ class Residual(Inferred):
         if shape[2:] != after[2:]:
             parts.append(_shrink(place, shape[2:], after[2:]))
         if shape[1] != after[1]:
-            kind = (nn.Linear, nn.Conv1d, nn.Conv2d)[len(shape) - 2]
-            parts.append(
-                nn.Linear(shape[1], after[1]) if kind is nn.Linear else kind(shape[1], after[1], 1, bias=False)
-            )
+            if len(shape) == 2:
+                parts.append(nn.Linear(shape[1], after[1], bias=False))
+            else:
+                parts.append((nn.Conv2d if len(shape) == 4 else nn.Conv1d)(shape[1], after[1], 1, bias=False))
         return parts[0] if len(parts) == 1 else nn.Sequential(*parts)
 
 
@@ -148,6 +150,7 @@ class Parallel(Inferred):
         self.merge = merge
 
     def forward(self, x: Tensor) -> Tensor:
+        """All branches, merged."""
         results = [branch(x) for branch in self.branches]
         if self.waiting:
             self._check([tuple(y.shape) for y in results])
@@ -178,8 +181,12 @@ def parallel_flow(flow: Flow, x: Any, *branches: Any, merge: Any = "sum") -> Any
 class Loop(nn.Module):
     """The same body, with the same weights, several times: depth that costs no parameters.
 
-    The body must keep the shape. Batch normalisation in it mixes the statistics of all turns; ``group`` or ``layer`` norms
-    do not. Bai et al., *Trellis Networks*, ICLR 2019; Savarese and Maire, *Learning Implicitly Recurrent CNNs*, ICLR 2019.
+    The body must keep the shape. Batch normalisation in it mixes the statistics of all turns; ``group`` and ``layer``
+    norms do not. Savarese and Maire, *Learning Implicitly Recurrent CNNs*, ICLR 2019 (https://arxiv.org/abs/1902.09701).
+
+    Args:
+        body: Any module that keeps the shape.
+        times: How often it is applied.
     """
 
     def __init__(self, body: nn.Module, times: int = 2):
@@ -189,6 +196,7 @@ class Loop(nn.Module):
         self.times = times
 
     def forward(self, x: Tensor) -> Tensor:
+        """`body`, `times` times."""
         for _ in range(self.times):
             x = self.body(x)
         return x

@@ -131,7 +131,7 @@ class ConvBlock(Block):
         self.width, self.kernel, self.stride, self.dilation, self.groups = width, kernel, stride, dilation, groups
         self.activation, self.norm, self.dropout, self.init, self.padding = activation, norm, dropout, init, padding
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         parts = conv_unit(
             "ConvBlock",
             shape,
@@ -185,7 +185,7 @@ class SeparableBlock(Block):
         self.width, self.kernel, self.stride, self.dilation = width, kernel, stride, dilation
         self.activation, self.norm, self.init, self.middle = activation, norm, init, middle
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         channels = shape[1]
         depthwise = conv_unit(
             "SeparableBlock",
@@ -240,7 +240,7 @@ class DenseBlock(Block):
         self.layers, self.growth, self.kernel, self.bottleneck = layers, growth, kernel, bottleneck
         self.activation, self.norm, self.dropout, self.init = activation, norm, dropout, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         if self.kernel % 2 == 0:
             raise EvaluationError(f"DenseBlock: kernel must be odd to keep the size, got {self.kernel}")
         made = []

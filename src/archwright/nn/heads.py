@@ -12,7 +12,7 @@ from archwright.nn.check import at_least, fraction, one_of, rank_of
 from archwright.nn.inferred import Block
 from archwright.nn.init import INITS, initialize
 from archwright.nn.norms import NORMS, normalization
-from archwright.nn.pool import GlobalPool, cells
+from archwright.nn.pool import cells, global_pool
 
 __all__ = ["Classifier", "LinearBlock", "Regressor"]
 
@@ -32,7 +32,7 @@ def linear_unit(features: int, width: int, norm: str, act: str, dropout: float) 
 
 
 class LinearBlock(Block):
-    """Linear, normalisation, activation and dropout. Shapes: (B, F) -> (B, width); anything else is flattened first.
+    """Linear, normalisation, activation and dropout. Shapes: (B, F) -> (B, width); positions are flattened first.
 
     Args:
         width: Output features; None keeps the input's.
@@ -58,7 +58,7 @@ class LinearBlock(Block):
         fraction("LinearBlock", dropout=dropout)
         self.width, self.activation, self.norm, self.dropout, self.init = width, activation, norm, dropout, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         features, flat = _flat("LinearBlock", shape)
         width = self.width or features
         return initialize(
@@ -78,8 +78,8 @@ class Classifier(Block):
 
     Args:
         n_outputs: Classes.
-        pool: How positions are taken together: ``avg`` or ``max`` over all of them, ``flatten`` keeps them all, ``last``
-            is the state at the end of a sequence. Vectors have no positions.
+        pool: How positions are taken together: ``avg`` or ``max`` over all of them, ``flatten`` keeps them all,
+            ``last`` is the state at the end of a sequence. Vectors have no positions.
         hidden: Widths of linear layers before the last.
         activation: After each hidden layer.
         dropout: Before every linear layer.
@@ -102,7 +102,7 @@ class Classifier(Block):
         self.n_outputs, self.pool, self.hidden, self.activation = n_outputs, pool, tuple(hidden), activation
         self.dropout, self.grid, self.init = dropout, grid, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         widths = (*self.hidden, self.n_outputs)
         return _head("Classifier", shape, widths, self.pool, self.activation, self.dropout, self.grid, self.init)
 
@@ -128,7 +128,7 @@ class Regressor(Block):
         self.n_outputs, self.pool, self.hidden, self.activation = n_outputs, pool, tuple(hidden), activation
         self.dropout, self.grid, self.init = dropout, grid, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         widths = (*self.hidden, self.n_outputs)
         return _head("Regressor", shape, widths, self.pool, self.activation, self.dropout, self.grid, self.init)
 
@@ -161,7 +161,7 @@ def _head(
         features, parts = shape[1], [_Last()]
     else:
         rank_of(where, shape)
-        features, parts = shape[1] * cells(shape, grid), [GlobalPool(pool, grid).make(shape)]
+        features, parts = shape[1] * cells(shape, grid), [global_pool(pool, grid, shape)]
     for i, width in enumerate(widths):
         if dropout:
             parts.append(nn.Dropout(dropout))

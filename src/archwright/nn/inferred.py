@@ -30,7 +30,7 @@ class Inferred(nn.Module):
 
 
 class Block(Inferred):
-    """A module that makes all its parts from the shape of its first input: subclasses say how, in `make`."""
+    """A module that makes all its parts from the shape of its first input: subclasses say how, in `_make`."""
 
     body: nn.Module | None
 
@@ -39,13 +39,14 @@ class Block(Inferred):
         self.body = None
 
     @abstractmethod
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         """The parts for inputs of this shape, batch included."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """The parts on `x`; the first input makes them."""
         if self.waiting:
             # Parameters draw from torch's global generator here, as those of torch's lazy modules do.
-            self.body = self.make(tuple(x.shape)).to(x.device).train(self.training)
+            self.body = self._make(tuple(x.shape)).to(x.device).train(self.training)
             self.waiting = False
         assert self.body is not None
         return self.body(x)
@@ -109,6 +110,8 @@ def _explain(module: nn.Module, input_shape: tuple[int, ...], error: Exception) 
             continue
         seen = next((v for k in ("x", "input") if isinstance(v := frame.f_locals.get(k), Tensor)), None)
         shape = f", input {tuple(seen.shape)}" if seen is not None else ""
+        if not shape and isinstance(given := frame.f_locals.get("shape"), tuple):
+            shape = f", input {given}"
         if part is module and not shape:
             continue
         place = f"at {names[id(part)] or 'the top'!r} ({type(part).__name__}{shape}): "

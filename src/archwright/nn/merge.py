@@ -19,6 +19,7 @@ class Add(nn.Module):
         self.shortcut = nn.Identity() if shortcut is None else shortcut
 
     def forward(self, x: Tensor) -> Tensor:
+        """``shortcut(x) + body(x)``."""
         return self.shortcut(x) + self.body(x)
 
 
@@ -30,6 +31,7 @@ class Scaled(nn.Module):
         self.gate = gate
 
     def forward(self, x: Tensor) -> Tensor:
+        """``x * gate(x)``."""
         return x * self.gate(x)
 
 
@@ -42,6 +44,7 @@ class Gated(nn.Module):
         self.gate = gate
 
     def forward(self, x: Tensor) -> Tensor:
+        """``signal(x) * gate(x)``."""
         return self.signal(x) * self.gate(x)
 
 
@@ -53,6 +56,7 @@ class Grow(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> Tensor:
+        """`x` and what each layer adds to it."""
         for layer in self.layers:
             x = torch.cat([x, layer(x)], 1)
         return x

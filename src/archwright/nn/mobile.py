@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from archwright.errors import SpaceError
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.check import at_least, one_of, rank_of
 from archwright.nn.conv import conv, conv_unit
@@ -48,7 +49,7 @@ class SqueezeExcite(Block):
         one_of("SqueezeExcite", "init", init, INITS)
         self.ratio, self.activation, self.init = ratio, activation, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("SqueezeExcite", shape)
         made = squeeze_excite("SqueezeExcite", shape, _squeezed(shape[1], self.ratio), self.activation)
         return initialize(made, self.init)
@@ -57,8 +58,9 @@ class SqueezeExcite(Block):
 class InvertedResidual(Block):
     """Widen, convolve depthwise, narrow; with a shortcut when the shape stays.
 
-    Sandler et al., *MobileNetV2*, CVPR 2018 (https://arxiv.org/abs/1801.04381), with the squeeze-excite of Howard et al.,
-    *Searching for MobileNetV3*, ICCV 2019 (https://arxiv.org/abs/1905.02244). Shapes: (B, C, ...) -> (B, width, ...).
+    Sandler et al., *MobileNetV2*, CVPR 2018 (https://arxiv.org/abs/1801.04381), with the squeeze-excite of Howard et
+    al., *Searching for MobileNetV3*, ICCV 2019 (https://arxiv.org/abs/1905.02244).
+    Shapes: (B, C, ...) -> (B, width, ...).
 
     Args:
         width: Output channels; None keeps the input's.
@@ -86,14 +88,14 @@ class InvertedResidual(Block):
         at_least("InvertedResidual", 1, width=width, kernel=kernel, stride=stride)
         _check_ratio("InvertedResidual", squeeze, zero=True)
         if not expansion > 0:
-            one_of("InvertedResidual", "expansion", str(expansion), ["any number above 0"])
+            raise SpaceError(f"InvertedResidual: expansion must be above 0; got {expansion!r}")
         one_of("InvertedResidual", "activation", activation, ACTIVATIONS)
         one_of("InvertedResidual", "norm", norm, NORMS)
         one_of("InvertedResidual", "init", init, INITS)
         self.width, self.expansion, self.kernel, self.stride, self.squeeze = width, expansion, kernel, stride, squeeze
         self.activation, self.norm, self.init = activation, norm, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         where = "InvertedResidual"
         rank_of(where, shape)
         channels = shape[1]
@@ -120,4 +122,4 @@ def _squeezed(channels: int, ratio: float) -> int:
 
 def _check_ratio(where: str, ratio: float, *, zero: bool) -> None:
     if not (0 < ratio <= 1 or (zero and ratio == 0)):
-        one_of(where, "squeeze-excite ratio", str(ratio), ["any share in 0..1"])
+        raise SpaceError(f"{where}: the squeeze-excite ratio must lie in 0..1; got {ratio!r}")

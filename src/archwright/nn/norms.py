@@ -59,7 +59,7 @@ class Norm(Block):
         one_of("Norm", "norm", name, NORMS)
         self.name = name
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank = rank_of("Norm", shape, (2, 3, 4))
         positions = math.prod(shape[2:])
         return normalization(self.name, shape[1], rank, positions)

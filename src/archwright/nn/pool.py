@@ -10,7 +10,7 @@ from archwright.errors import EvaluationError
 from archwright.nn.check import at_least, one_of, rank_of
 from archwright.nn.inferred import Block
 
-__all__ = ["AvgPool", "GlobalPool", "MaxPool", "Pool", "cells"]
+__all__ = ["AvgPool", "GlobalPool", "MaxPool", "Pool", "cells", "global_pool"]
 
 POOLS = ("max", "avg")
 
@@ -32,7 +32,7 @@ class Pool(Block):
         one_of("Pool", "padding", padding, ("valid", "same"))
         self.kind, self.kernel, self.stride, self.padding = kind, kernel, stride, padding
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank = rank_of("Pool", shape)
         pad = (self.kernel - 1) // 2 if self.padding == "same" else 0
         if min(shape[2:]) + 2 * pad < self.kernel:
@@ -71,20 +71,25 @@ class GlobalPool(Block):
         at_least("GlobalPool", 1, grid=grid)
         self.kind, self.grid = kind, grid
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
-        rank = rank_of("GlobalPool", shape, (2, 3, 4))
-        if rank == 0:
-            return nn.Identity()
-        if self.grid == 1:
-            kinds = {
-                "avg": (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),
-                "max": (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d),
-            }
-            return nn.Sequential(kinds[self.kind][rank - 1](1), nn.Flatten())
-        # Fixed windows, not adaptive ones: ONNX has no adaptive pooling whose cells differ in size.
-        window = tuple(max(1, size // self.grid) for size in shape[2:])
-        fixed = {"avg": (nn.AvgPool1d, nn.AvgPool2d), "max": (nn.MaxPool1d, nn.MaxPool2d)}
-        return nn.Sequential(fixed[self.kind][rank - 1](window if rank == 2 else window[0]), nn.Flatten())
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
+        return global_pool(self.kind, self.grid, shape)
+
+
+def global_pool(kind: str, grid: int, shape: tuple[int, ...]) -> nn.Module:
+    """The parts of a `GlobalPool` for inputs of `shape`."""
+    rank = rank_of("GlobalPool", shape, (2, 3, 4))
+    if rank == 0:
+        return nn.Identity()
+    if grid == 1:
+        whole = {
+            "avg": (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),
+            "max": (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d),
+        }
+        return nn.Sequential(whole[kind][rank - 1](1), nn.Flatten())
+    # Fixed windows, not adaptive ones: ONNX has no adaptive pooling whose cells differ in size.
+    window = tuple(max(1, size // grid) for size in shape[2:])
+    fixed = {"avg": (nn.AvgPool1d, nn.AvgPool2d), "max": (nn.MaxPool1d, nn.MaxPool2d)}
+    return nn.Sequential(fixed[kind][rank - 1](window if rank == 2 else window[0]), nn.Flatten())
 
 
 def cells(shape: tuple[int, ...], grid: int) -> int:

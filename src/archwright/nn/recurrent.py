@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from archwright.nn.init import INITS, initialize
 
 __all__ = ["Recurrent"]
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class _OverTime(nn.Module):
@@ -65,9 +67,9 @@ class Recurrent(Block):
         self.width, self.cell, self.layers = width, cell, layers
         self.bidirectional, self.last, self.dropout, self.init = bidirectional, last, dropout, init
 
-    def make(self, shape: tuple[int, ...]) -> nn.Module:
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("Recurrent", shape, (3,))
-        layer = CELLS[self.cell](
+        layer: nn.RNNBase = CELLS[self.cell](
             shape[1],
             self.width,
             self.layers,
