@@ -1,0 +1,19 @@
+"""Costs of a network that is not trained yet, all under one name each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["expense"]
+
+
+def expense(module: Any, input_shape: tuple[int, ...], names: Sequence[str]) -> dict[str, float]:
+    """The costs called `names`; ``"latency_ms"`` is measured on this machine, the others are counted."""
+    from archwright import cost
+
+    counted = tuple(n for n in names if n != "latency_ms")
+    found = dict(cost.measure(module, input_shape, counted)) if counted else {}
+    if "latency_ms" in names:
+        found["latency_ms"] = cost.latency(module, input_shape).median_ms
+    return {name: found[name] for name in names}

@@ -1,0 +1,146 @@
+"""How to train: every number of the training loop in one frozen value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from archwright.errors import EvaluationError, did_you_mean
+
+if TYPE_CHECKING:
+    from archwright.space import Space
+    from archwright.task import Task
+
+__all__ = ["Recipe"]
+
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal["one-cycle", "cosine", "constant"]
+Keep = Literal["best", "last"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Layout = Literal["auto", "contiguous", "channels_last"]
+
+_WORDS = {"optimizer": Optimizer, "schedule": Schedule, "keep": Keep, "precision": Precision, "layout": Layout}
+_START, _END = 1 / 25, 1e-4  # of the peak learning rate, as in torch.optim.lr_scheduler.OneCycleLR
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train a network; the defaults suit networks of a thousand to a million parameters.
+
+    Args:
+        epochs: Length of the full training, where a proposal does not say its own.
+        batch_size: Samples a step; an epoch is cut into equal batches of about this size.
+        optimizer: ``"adamw"`` (Loshchilov & Hutter, 2019) or ``"sgd"`` with Nesterov momentum.
+        lr: The peak learning rate.
+        momentum: First-moment decay: AdamW's beta1, or SGD's momentum.
+        weight_decay: Decay of weight matrices and kernels; norms, biases and other vectors have none.
+        schedule: ``"one-cycle"`` (Smith & Topin, 2018): cosine up from lr/25 and down to lr/10,000;
+            ``"cosine"``: linear up from 0, cosine down to 0; ``"constant"``: linear up, then level.
+        warmup: Share of the steps in which the rate rises.
+        label_smoothing: Share of each target spread over all classes; tasks without classes ignore it.
+        augment: Whether to apply the task's augmentation.
+        clip_norm: Largest Euclidean norm of the gradient of a step; 0 for no limit.
+        ema: Decay, a step, of an exponential moving average of the weights, which is then measured and kept
+            in place of the weights themselves; 0 for none.
+        keep: ``"best"``: weights of the epoch that is best on validation by the task's metric; ``"last"``: of the
+            last one. Without a validation part it is always the last.
+        precision: ``"float32"``, ``"bfloat16"`` (autocast; weights stay float32), or ``"auto"``: see `tuned_for`.
+        layout: Memory layout of images, ``"contiguous"`` or ``"channels_last"``, or ``"auto"``.
+
+    A training that continues an earlier one (`Proposal.continues`) goes through the schedule anew over the epochs
+    that it adds: warm restarts (Loshchilov & Hutter, *SGDR*, ICLR 2017). So every measurement is that of weights
+    whose rate has come down, and rungs of 3, 9 and 27 epochs are cycles that grow by SGDR's own factor.
+    """
+
+    epochs: int = 60
+    batch_size: int = 128
+    optimizer: Optimizer = "adamw"
+    lr: float = 1e-2
+    momentum: float = 0.9
+    weight_decay: float = 1e-2
+    schedule: Schedule = "one-cycle"
+    warmup: float = 0.15
+    label_smoothing: float = 0.05
+    augment: bool = True
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    keep: Keep = "best"
+    precision: Precision = "auto"
+    layout: Layout = "auto"
+
+    def __post_init__(self) -> None:
+        for name, words in _WORDS.items():
+            if (came := getattr(self, name)) not in get_args(words):
+                raise ValueError(f"Recipe({name}={came!r}) is unknown. {did_you_mean(came, get_args(words))}")
+        for name, fits, allowed in (
+            ("epochs", self.epochs >= 1, "1 or more"),
+            ("batch_size", self.batch_size >= 1, "1 or more"),
+            ("lr", 0 < self.lr < math.inf, "above 0"),
+            ("momentum", 0 <= self.momentum < 1, "0 up to below 1"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
+            ("warmup", 0 <= self.warmup <= 1, "0 to 1"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "0 up to below 1"),
+            ("clip_norm", 0 <= self.clip_norm < math.inf, "0 or more"),
+            ("ema", 0 <= self.ema < 1, "0 up to below 1"),
+        ):
+            if not fits:
+                raise ValueError(f"Recipe({name}={getattr(self, name)!r}) makes no sense: allowed is {allowed}")
+
+    def lr_at(self, progress: float) -> float:
+        """The learning rate when `progress` (0..1) of the steps is done.
+
+        >>> recipe = Recipe(lr=1.0, warmup=0.25)
+        >>> [round(recipe.lr_at(p), 4) for p in (0, 0.25, 1)]
+        [0.04, 1.0, 0.0001]
+        """
+        if progress < self.warmup:
+            share = progress / self.warmup
+            if self.schedule == "one-cycle":
+                return self.lr * (_START + (1 - _START) * (1 - math.cos(math.pi * share)) / 2)
+            return self.lr * share
+        if self.schedule == "constant":
+            return self.lr
+        share = (progress - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
+        end = _END if self.schedule == "one-cycle" else 0.0
+        return self.lr * (end + (1 - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether precision and layout are fixed: no ``"auto"`` is left."""
+        return "auto" not in (self.precision, self.layout)
+
+    def tuned_for(self, task: Task, space: Space, *, device: str = "auto") -> Recipe:
+        """Fix precision and layout to what trains fastest on this machine.
+
+        A few networks of `space` are trained for a few steps each way (see `archwright.evaluator.precision`): one to
+        three seconds, once a process. What is fixed already stays. Since a measurement is never quite the same
+        twice, whoever promises reproducible results calls this once and keeps the answer.
+
+        Raises:
+            EvaluationError: none of the networks tried could be built and trained for a step.
+        """
+        if self.is_tuned:
+            return self
+        from archwright.evaluator.precision import fastest
+
+        precision, layout = fastest(task, space, self, device=device)
+        return replace(self, precision=precision, layout=layout)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Recipe:
+        """Read what `to_json` gave.
+
+        >>> Recipe.from_json(Recipe(epochs=3).to_json()) == Recipe(epochs=3)
+        True
+        """
+        known = [f.name for f in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise EvaluationError(f"a recipe has no {name!r}. {did_you_mean(name, known)}")
+        return cls(**values)

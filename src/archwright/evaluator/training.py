@@ -1,0 +1,212 @@
+"""The reference evaluator: build the network, train it, measure it on validation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from archwright.errors import EvaluationError
+from archwright.evaluator import checkpoint
+from archwright.evaluator.average import Average
+from archwright.evaluator.evaluator import Context
+from archwright.evaluator.expense import expense
+from archwright.evaluator.loop import State, in_layout, make_optimizer, outputs, train
+from archwright.evaluator.precision import device_of
+from archwright.evaluator.randomness import derived, seeded
+from archwright.evaluator.recipe import Recipe
+from archwright.nn import materialize
+from archwright.task import Part
+from archwright.trial import Measurement, Proposal
+
+if TYPE_CHECKING:
+    from archwright.space import Architecture, Space
+    from archwright.task import Task
+
+__all__ = ["Training"]
+
+
+class Training:
+    """Trains each architecture on the task's training part and measures it on validation.
+
+    The same (proposal, seed) gives the same measurement on the same machine with the same number of threads.
+
+    Args:
+        space: Builds networks from architectures.
+        task: The learning problem. Its test part is never touched here.
+        recipe: How to train. A precision or layout of ``"auto"`` is measured now, once (`Recipe.tuned_for`), so
+            that one evaluator and all its copies in other processes train alike; `recipe` then holds the choice.
+        device: ``"cpu"``, ``"cuda"``, ...; ``"auto"`` is a CUDA device where there is one.
+    """
+
+    def __init__(self, space: Space, task: Task, recipe: Recipe | None = None, *, device: str = "auto"):
+        self.space = space
+        self.task = task
+        self.device = device
+        self.recipe = (recipe or Recipe()).tuned_for(task, space, device=device)
+        self._resident: dict[str, Part] = {}
+
+    def __call__(self, proposal: Proposal, seed: int, context: Context | None = None) -> Measurement:
+        """Train and measure one architecture.
+
+        With `Context.folder` and `Proposal.epochs`, the training is kept there, and a proposal that `continues` this
+        trial adds the missing epochs alone. Where the weights to continue are gone, it trains from the beginning
+        and says so in ``extra["restarted"]``.
+
+        Returns:
+            The metrics of the weights kept, on validation; a curve of the epochs trained here. ``extra`` holds
+            ``best_epoch``, and ``stopped`` where the training ended early.
+
+        Raises:
+            EvaluationError: a shape that cannot work, a loss that is not finite, a deadline in the first epoch.
+        """
+        context = Context() if context is None else context
+        started = time.monotonic()
+        epochs = self.recipe.epochs if proposal.epochs is None else proposal.epochs
+        extra: dict[str, Any] = {}
+        with seeded(derived(seed, 0), self._device):
+            state = self._begin(proposal.architecture)
+            if proposal.continues is not None:
+                extra.update(self._resume(state, proposal, epochs, context.folder))
+                torch.manual_seed(derived(seed, 1, state.epoch))  # dropout does not repeat the draws of before
+            before = state.epoch
+            train(
+                state,
+                self.task,
+                self.recipe,
+                self._on_device("train"),
+                self._on_device("validation"),
+                epochs=epochs,
+                seed=seed,
+                deadline=context.deadline,
+                report=context.report,
+            )
+        if context.folder is not None and proposal.epochs is not None:
+            try:
+                checkpoint.save(checkpoint.path_of(context.folder, context.number), state, proposal.architecture)
+            except OSError as error:  # the measurement is good all the same
+                extra["not_saved"] = str(error)
+        _, metrics = self._kept(state)
+        return self._measurement(state, metrics, started, before, extra)
+
+    def costs(self, architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
+        """The costs called `names` of the untrained network: ``params``, ``macs``, ``bytes``, ``latency_ms``, ..."""
+        return expense(self.space.build(architecture), self.task.input_shape, names)
+
+    def fit(
+        self,
+        architecture: Architecture,
+        seed: int,
+        part: Literal["train", "train+validation"] = "train",
+        epochs: int | None = None,
+        deadline: float | None = None,
+    ) -> tuple[nn.Module, Measurement]:
+        """Train one architecture and give back the network.
+
+        Args:
+            architecture: What to build.
+            seed: Of all randomness.
+            part: What to learn from. With ``"train+validation"`` nothing is left to measure on: the last epoch's
+                weights (or their average, where the recipe has one) are kept, and there are no metrics.
+            epochs: How long; the recipe's epochs by default.
+            deadline: When to end, on the clock of `time.monotonic`.
+
+        Returns:
+            The network (evaluation mode, float32, contiguous, on the CPU, no lazy layers), and its measurement.
+
+        Raises:
+            EvaluationError: as when it is called.
+        """
+        if part not in ("train", "train+validation"):
+            raise EvaluationError(f"fit(part={part!r}) is unknown: allowed are 'train' and 'train+validation'")
+        started = time.monotonic()
+        with seeded(derived(seed, 0), self._device):
+            state = self._begin(architecture)
+            train(
+                state,
+                self.task,
+                self.recipe,
+                self._on_device(part),
+                self._on_device("validation") if part == "train" else None,
+                epochs=self.recipe.epochs if epochs is None else epochs,
+                seed=seed,
+                deadline=deadline,
+            )
+        module, metrics = self._kept(state)
+        return _plain(module), self._measurement(state, metrics, started, 0, {})
+
+    def _begin(self, architecture: Architecture) -> State:
+        """A network of fresh weights, ready for its first step. Draws from torch's global generator."""
+        module = self.space.build(architecture)
+        if not isinstance(module, nn.Module):
+            raise EvaluationError(f"the space builds a {type(module).__name__}: training needs a torch.nn.Module")
+        module = in_layout(materialize(module, self.task.input_shape).to(self._device), self.recipe.layout)
+        average = Average(module, self.recipe.ema) if self.recipe.ema else None
+        return State(module, make_optimizer(module, self.recipe), average)
+
+    def _resume(self, state: State, proposal: Proposal, epochs: int, folder: Path | None) -> Mapping[str, Any]:
+        number = proposal.continues
+        assert number is not None
+        if folder is None or not checkpoint.restore(checkpoint.path_of(folder, number), state, proposal.architecture):
+            return {"restarted": f"the weights of trial {number} are gone"}
+        if state.epoch >= epochs:
+            raise EvaluationError(
+                f"trial {number} has been trained for {state.epoch} epochs already: it cannot continue to {epochs}"
+            )
+        return {"continued_from_epoch": state.epoch}
+
+    def _kept(self, state: State) -> tuple[nn.Module, dict[str, float]]:
+        """The network with the weights to keep, and all its metrics on validation, if that was measured."""
+        module = state.measured
+        if state.best is None:
+            return module, {}
+        module.load_state_dict(state.best.weights)
+        validation = self._on_device("validation")
+        return module, self.task.score(outputs(module, validation.inputs, self.recipe.layout), validation.targets)
+
+    def _measurement(
+        self, state: State, metrics: Mapping[str, float], started: float, before: int, extra: dict[str, Any]
+    ) -> Measurement:
+        if state.best is not None:
+            extra["best_epoch"] = state.best.epoch
+        if state.stopped:
+            extra["stopped"] = state.stopped
+        return Measurement(
+            metrics=metrics,
+            costs={"params": float(sum(p.numel() for p in state.module.parameters()))},
+            curve=tuple(state.curve),
+            seconds=time.monotonic() - started,
+            epochs=state.epoch - before,
+            extra=extra,
+        )
+
+    @property
+    def _device(self) -> torch.device:
+        return device_of(self.device)
+
+    def _on_device(self, name: str) -> Part:
+        """A part of the data on the device, sent there once."""
+        if name not in self._resident:
+            part = self.task.train_and_validation() if name == "train+validation" else getattr(self.task, name)
+            self._resident[name] = Part(_sent(part.inputs, self._device), _sent(part.targets, self._device))
+        return self._resident[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_resident": {}}
+
+    def __repr__(self) -> str:
+        return f"Training({self.task!r}, {self.recipe!r})"
+
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    return tensor if tensor.device == device else tensor.to(device)
+
+
+def _plain(module: nn.Module) -> nn.Module:
+    """On the CPU, float32, contiguous, in evaluation mode, trainable: ready to be saved, exported or tuned further."""
+    module = module.to("cpu", torch.float32, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    return module.requires_grad_(True)
