@@ -1,5 +1,6 @@
 """A real small search to report on: scikit-learn's MLP on digits, by random draws and then mutations of the best."""
 
+import itertools
 import time
 import warnings
 
@@ -34,12 +35,14 @@ def draw(rng):
 
 def mutate(parent, rng):
     name = list(OPTIONS)[rng.integers(len(OPTIONS))]
-    return Architecture({**parent, name: [v for v in OPTIONS[name] if v != parent[name]][rng.integers(len(OPTIONS[name]) - 1)]})
+    return Architecture(
+        {**parent, name: [v for v in OPTIONS[name] if v != parent[name]][rng.integers(len(OPTIONS[name]) - 1)]}
+    )
 
 
 def params(a):
     sizes = [64, *[a["width"]] * a["depth"], 10]
-    return sum((m + 1) * n for m, n in zip(sizes, sizes[1:], strict=False))
+    return sum((m + 1) * n for m, n in itertools.pairwise(sizes))
 
 
 def fit(a, seed, epochs, train, held):
@@ -75,7 +78,9 @@ def search(objectives, n, *, evolve, seed=0, epochs=6):
         excess = max(0.0, costs["params"] / LIMIT - 1)
         if excess and objectives.ceilings:
             reason = f"params {costs['params']:,} is over the ceiling of {LIMIT:,}"
-            t = Trial(**facts, status="infeasible", measurement=Measurement(costs=costs), violation=excess, reason=reason)
+            t = Trial(
+                **facts, status="infeasible", measurement=Measurement(costs=costs), violation=excess, reason=reason
+            )
         elif number % 13 == 5:
             try:
                 MLPClassifier(hidden_layer_sizes=(0,) * a["depth"]).fit(*train)
@@ -87,7 +92,9 @@ def search(objectives, n, *, evolve, seed=0, epochs=6):
             found = {k: curve[-1][k] for k in ("accuracy", "log_loss")}
             m = Measurement(found, costs, tuple(curve), time.perf_counter() - start, epochs)
             t = Trial(**facts, status="done", measurement=m, scores=objectives.scores(m))
-        trials.append(Trial(**{**{k: getattr(t, k) for k in t.__dataclass_fields__}, "finished": time.perf_counter() - began}))
+        trials.append(
+            Trial(**{**{k: getattr(t, k) for k in t.__dataclass_fields__}, "finished": time.perf_counter() - began})
+        )
     return tuple(trials)
 
 
@@ -110,7 +117,10 @@ def choose(trials, objectives, seeds=(0, 1, 2)):
     train, held, test = data()
     top = sorted((t for t in trials if t.status == "done"), key=lambda t: t.scores)[:3]
     candidates = [
-        {"number": t.number, "validation": {"accuracy": [fit(t.architecture, s, 10, train, held)[1][-1]["accuracy"] for s in seeds]}}
+        {
+            "number": t.number,
+            "validation": {"accuracy": [fit(t.architecture, s, 10, train, held)[1][-1]["accuracy"] for s in seeds]},
+        }
         for t in top
     ]
     chosen = max(candidates, key=lambda c: np.mean(c["validation"]["accuracy"]))["number"]
@@ -120,9 +130,16 @@ def choose(trials, objectives, seeds=(0, 1, 2)):
     means = [np.mean([h[rng.integers(len(h), size=len(h))].mean() for h in hits]) for _ in range(200)]
     scores = [float(h.mean()) for h in hits]
     low, high = (float(q) for q in np.quantile(means, [0.025, 0.975]))
-    figures = {"per_seed": scores, "mean": float(np.mean(scores)), "deviation": float(np.std(scores, ddof=1)), "low": low, "high": high}
+    figures = {
+        "per_seed": scores,
+        "mean": float(np.mean(scores)),
+        "deviation": float(np.std(scores, ddof=1)),
+        "low": low,
+        "high": high,
+    }
     return {
-        "chosen": chosen, "seeds": list(seeds), "candidates": candidates, "test": {"accuracy": figures}, "confidence": 0.95,
+        "chosen": chosen, "seeds": list(seeds), "candidates": candidates,
+        "test": {"accuracy": figures}, "confidence": 0.95,
         "test_size": len(test[1]), "costs": dict(best.measurement.costs),
         "files": [
             {"name": "weights.safetensors", "form": "weights", "bytes": 19_432, "checked": True, "max_difference": 0.0},
@@ -148,13 +165,21 @@ def make_record(objectives, n=48):
         name="digits-mlp",
         objectives=objectives,
         trials=trials,
-        meta={"task": {"name": "digits", "fingerprint": "5f1c"}, "strategy": {"name": "evolution", "population": 10}, "seed": 0,
-              "workers": 1, "created": "2025-11-22 17:49"},  # fmt: skip
+        meta={
+            "task": {"name": "digits", "fingerprint": "5f1c"},
+            "strategy": {"name": "evolution", "population": 10},
+            "seed": 0,
+            "workers": 1,
+            "created": "2025-11-22 17:49",
+        },
         graph=drawn(trials[final["chosen"]].architecture),
         final=final,
         baseline=baseline_from(rivals, objectives.goals[0]),
-        survey={"sampled": 400, "feasible": float(np.mean([p <= LIMIT for p in sampled])),
-                "costs": {"params": {"min": min(sampled), "median": float(np.median(sampled)), "max": max(sampled)}}},  # fmt: skip
+        survey={
+            "sampled": 400,
+            "feasible": float(np.mean([p <= LIMIT for p in sampled])),
+            "costs": {"params": {"min": min(sampled), "median": float(np.median(sampled)), "max": max(sampled)}},
+        },
         command="archwright search digits --max-params 6k --trials 48 --seed 0 --out runs/digits",
         versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__},
     )

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "RunRecord", "baseline_from", "page", "write_page"]
 
 # Loaded when first asked for: plotly and jinja are not needed by a search that only shows its progress.
-_HOMES = {"Progress": "progress", "RunRecord": "record", "baseline_from": "record", "page": "page", "write_page": "page"}
+_HOMES = {
+    "Progress": "progress",
+    "RunRecord": "record",
+    "baseline_from": "record",
+    "page": "page",
+    "write_page": "page",
+}
 
 
 def __getattr__(name: str) -> Any:

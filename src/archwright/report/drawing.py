@@ -8,6 +8,7 @@ layers and passes a layer through a waypoint that has room of its own, so no edg
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ def _layers(graph: nx.DiGraph) -> tuple[dict[Hashable, Box], list[list[Hashable]
         path = [u, *(("way", u, v, i) for i in range(boxes[u].layer + 1, boxes[v].layer)), v]
         for name in path[1:-1]:
             boxes[name] = Box(name[3])
-        for a, b in zip(path, path[1:], strict=False):
+        for a, b in itertools.pairwise(path):
             boxes[a].below.append(b)
             boxes[b].above.append(a)
         edges.append(path)
@@ -112,7 +113,7 @@ def _crossings(boxes: dict[Hashable, Box], rows: list[list[Hashable]]) -> int:
     import bisect
 
     total = 0
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in itertools.pairwise(rows):
         at = {n: i for i, n in enumerate(lower)}
         seen: list[int] = []
         for name in upper:
@@ -155,7 +156,7 @@ def _pull(boxes: dict[Hashable, Box], name: Hashable, side: str) -> float:
 def _settle(boxes: dict[Hashable, Box], row: list[Hashable], wish: list[float]) -> None:
     """The places nearest to the wishes (least squares) that keep order and gaps: pool adjacent violators."""
     offset, at = [0.0], 0.0
-    for a, b in zip(row, row[1:], strict=False):
+    for a, b in itertools.pairwise(row):
         at += (boxes[a].width + boxes[b].width) / 2 + GAP_X
         offset.append(at)
     pools: list[tuple[float, int]] = []
@@ -172,9 +173,7 @@ def _settle(boxes: dict[Hashable, Box], row: list[Hashable], wish: list[float]) 
             i += 1
 
 
-def _svg(
-    boxes: dict[Hashable, Box], rows: list[list[Hashable]], edges: list[list[Hashable]], title: str
-) -> str:
+def _svg(boxes: dict[Hashable, Box], rows: list[list[Hashable]], edges: list[list[Hashable]], title: str) -> str:
     width = max(b.x + b.width / 2 for b in boxes.values()) + MARGIN
     height = max(b.y + b.height for b in boxes.values()) + MARGIN
     tops = [min(boxes[n].y for n in row) for row in rows]
@@ -207,9 +206,9 @@ def _curve(boxes: dict[Hashable, Box], path: list[Hashable], tops: list[float], 
     """Down from the first box, bending between layers only, straight through waypoints, to the last."""
     first, last = boxes[path[0]], boxes[path[-1]]
     d = f"M{first.x:.1f} {first.y + first.height:.1f}V{ends[first.layer]:.1f}"
-    for a, b in zip(path, path[1:], strict=False):
+    for a, b in itertools.pairwise(path):
         upper, lower = boxes[a], boxes[b]
-        y0, y1 = ends[upper.layer], tops[lower.layer] - 1          # the tip needs a last stretch downwards
+        y0, y1 = ends[upper.layer], tops[lower.layer] - 1  # the tip needs a last stretch downwards
         mid = (y0 + y1) / 2
         d += f"C{upper.x:.1f} {mid:.1f} {lower.x:.1f} {mid:.1f} {lower.x:.1f} {y1:.1f}"
         d += f"V{ends[lower.layer]:.1f}" if b is not path[-1] else f"V{last.y:.1f}"

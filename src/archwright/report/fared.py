@@ -12,8 +12,8 @@ from archwright.report.wording import setting
 
 __all__ = ["Fared", "Option", "fared"]
 
-MOST_OPTIONS = 12
-"""A numeric decision with more values than this is drawn as a scatter and weighed in bins."""
+MOST_OPTIONS, MOST_FLOATS = 12, 5
+"""A numeric decision with more values than this (of real numbers: fewer) is drawn as a scatter and weighed in bins."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def fared(record: RunRecord) -> tuple[Fared, ...]:
         if len(distinct) < 2:
             continue
         numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in distinct)
-        continuous = numeric and len(distinct) > MOST_OPTIONS
+        most = MOST_FLOATS if any(isinstance(v, float) for v in distinct) else MOST_OPTIONS
+        continuous = numeric and len(distinct) > most
         scores = np.array([p[1] for p in points])
         groups = _bins([p[0] for p in points]) if continuous else _codes([p[0] for p in points])
         importance = explained(groups, scores) * len(points) / len(known)

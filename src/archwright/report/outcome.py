@@ -38,7 +38,11 @@ def sentence(record: RunRecord) -> str:
         why = " and ".join(f"{n:,} {s}" for s, n in counts.items() if n and s != "done") or "none measured"
         return f"No network was measured in {seen}: {why}."
     costs = final_costs(record)
-    named = f"A network of {count(costs['params'])} parameters" if "params" in costs else f"The network of trial {won.number}"
+    named = (
+        f"A network of {count(costs['params'])} parameters"
+        if "params" in costs
+        else f"The network of trial {won.number}"
+    )
     test = test_of(record)
     if test is not None:
         name, per_seed = test["metric"].replace("_", " "), test.get("per_seed") or []
@@ -108,17 +112,19 @@ class Step:
 def lineage(record: RunRecord, most: int = 60) -> tuple[Step, ...]:
     """The winner and its ancestors, oldest first, following at each step the parent that it differs least from."""
     trial, chain = record.winner, list[Trial]()
-    parents: dict[int, tuple[int, ...]] = {}
+    others: dict[int, tuple[int, ...]] = {}
     while trial is not None and len(chain) < most and trial not in chain:
         chain.append(trial)
+        here = trial.architecture
         known = [record.by_number[p] for p in trial.proposal.parents if p in record.by_number]
-        nearest = min(known, key=lambda p: len(trial.architecture.differs(p.architecture)), default=None)
-        parents[trial.number] = tuple(p.number for p in known if p is not nearest)
+        nearest = min(known, key=lambda p, here=here: len(here.differs(p.architecture)), default=None)  # type: ignore[misc]
+        others[trial.number] = tuple(p.number for p in known if p is not nearest)
         trial = nearest
-    steps, before = list[Step](), None
+    steps = list[Step]()
     goal = record.goal
-    for trial in reversed(chain):
-        found, earlier = value(trial, goal.metric), value(before, goal.metric) if before else None
+    for trial, before in zip(reversed(chain), [None, *reversed(chain)], strict=False):
+        found = value(trial, goal.metric)
+        earlier = value(before, goal.metric) if before is not None else None
         changes: tuple[tuple[str, str, str], ...] = ()
         if before is not None:
             old, new = before.architecture, trial.architecture
@@ -128,17 +134,26 @@ def lineage(record: RunRecord, most: int = 60) -> tuple[Step, ...]:
             )
         gap = None if found is None or earlier is None else found - earlier
         better = None if not gap else (gap > 0) == (goal.direction == "maximize")
-        steps.append(Step(trial, changes, found, "" if gap is None else signed(gap), better, parents[trial.number]))
-        before = trial
+        steps.append(Step(trial, changes, found, "" if gap is None else signed(gap), better, others[trial.number]))
     return tuple(steps)
 
 
+NUMBER = re.compile(r"\d[\d,.]*\b")
+
+
 def failures(record: RunRecord, status: str = "failed") -> list[tuple[str, int, int]]:
-    """(reason, how many, an example's number), most frequent first; reasons that differ in numbers alone are one."""
+    """(reason, how many, an example's number), most frequent first.
+
+    Reasons that differ in numbers alone are one, with ``…`` for the numbers that differ.
+    """
     found: dict[str, list[Trial]] = {}
     for trial in record.trials:
         if trial.status == status:
-            kind = re.sub(r"\d[\d,.]*\b", "#", trial.reason) or "no reason given"
-            found.setdefault(kind, []).append(trial)
-    rows = [(ts[0].reason if len(ts) == 1 and ts[0].reason else k, len(ts), ts[0].number) for k, ts in found.items()]
+            found.setdefault(NUMBER.sub("#", trial.reason), []).append(trial)
+    rows = []
+    for trials in found.values():
+        numbers = zip(*(NUMBER.findall(t.reason) for t in trials), strict=False)
+        same = iter([column[0] if len(set(column)) == 1 else "…" for column in numbers])
+        reason = NUMBER.sub(lambda _, same=same: next(same), trials[0].reason)  # type: ignore[misc]
+        rows.append((reason or "no reason given", len(trials), trials[0].number))
     return sorted(rows, key=lambda row: -row[1])

@@ -100,7 +100,9 @@ def _facts(record: RunRecord) -> dict[str, Any]:
     won = record.winner
     counts = record.counts()
     goals = record.objectives.goals
-    own_metrics = list(dict.fromkeys(k for t in record.ranked[:MOST_ROWS] if t.measurement for k in t.measurement.metrics))
+    own_metrics = list(
+        dict.fromkeys(k for t in record.ranked[:MOST_ROWS] if t.measurement for k in t.measurement.metrics)
+    )
     metrics = [g.metric for g in goals if g.metric in own_metrics]
     metrics += [m for m in own_metrics if m not in metrics][: max(0, 3 - len(metrics))]
     return {
@@ -142,8 +144,8 @@ def _tiles(record: RunRecord) -> list[tuple[str, str, str]]:
     if won is not None:
         for goal in record.objectives.goals:
             if won.measurement and goal.metric in won.measurement.metrics:
-                found = wording.metric(value(won, goal.metric))
-                tiles.append((f"validation {goal.metric.replace('_', ' ')}", found, f"trial {won.number}"))
+                reached = wording.metric(value(won, goal.metric))
+                tiles.append((f"validation {goal.metric.replace('_', ' ')}", reached, f"trial {won.number}"))
     limits = {c.cost: c.limit for c in record.objectives.ceilings}
     for name, found in list(outcome.final_costs(record).items())[:5]:
         note = f"at most {wording.cost(name, limits[name])}" if name in limits else ""

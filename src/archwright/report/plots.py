@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 
 from archwright.report.fared import Fared, fared
 from archwright.report.record import RunRecord, improvements, value
-from archwright.report.wording import cost, cost_name, count, duration, metric
+from archwright.report.wording import cost, cost_name, count, duration, metric, setting
 from archwright.trial import Trial
 
 __all__ = ["BLUE", "GREY", "PALETTE", "anytime", "decision", "decisions", "learning_curves", "pareto", "thinned"]
@@ -30,9 +30,10 @@ MOST_POINTS = 1500
 
 
 def anytime(record: RunRecord, x: Literal["seconds", "trials"] = "seconds") -> go.Figure | None:
-    """The best validation value so far against search time or trials, over all trials as dots; the baseline beside it."""
+    """The best validation value so far against search time or trials; trials as dots, the baseline beside it."""
     goal = record.goal
     steps = improvements(record.trials, goal)
+    own: Literal["above", "below"] = "above"
     if not steps:
         return None
     by_time = x == "seconds"
@@ -55,11 +56,22 @@ def anytime(record: RunRecord, x: Literal["seconds", "trials"] = "seconds") -> g
         curve = record.baseline["curve"]
         xs = [row[0] / scale if by_time else row[1] for row in curve]
         name = escape(str(record.baseline.get("name", "baseline")))
-        _line(figure, xs, [row[2] for row in curve], name, ORANGE, stair=True, dash="dash")
+        higher = curve[-1][2] > (value(steps[-1][1], goal.metric) or 0.0)
+        _line(
+            figure,
+            xs,
+            [row[2] for row in curve],
+            name,
+            ORANGE,
+            stair=True,
+            dash="dash",
+            label="above" if higher else "below",
+        )
+        own = "below" if higher else "above"
     last = record.seconds / scale if by_time else len(record.trials)
     xs = [*(t.finished / scale if by_time else n for n, t in steps), last]
     ys = [value(t, goal.metric) for _, t in steps]
-    _line(figure, xs, [*ys, ys[-1]], "best so far", BLUE, stair=True)
+    _line(figure, xs, [*ys, ys[-1]], "best so far", BLUE, stair=True, label=own)
     _focus(figure, [value(t, goal.metric) for t in record.done], goal.direction)
     return figure
 
@@ -72,11 +84,10 @@ def pareto(record: RunRecord, name: str) -> go.Figure | None:
     if not known or name == goal.metric:
         return None
     upward = any(g.metric == name and g.direction == "maximize" for g in record.objectives.goals)
-    sign = -1 if goal.direction == "maximize" else 1
     front, reached = list[tuple[Trial, float, float]](), math.inf
-    for point in sorted(known, key=lambda p: (-p[1] if upward else p[1], sign * p[2])):
-        if sign * point[2] < reached:
-            reached = sign * point[2]
+    for point in sorted(known, key=lambda p: (-p[1] if upward else p[1], goal.score(p[2]))):
+        if goal.score(point[2]) < reached:
+            reached = goal.score(point[2])
             front.append(point)
     won = record.winner
     shown, note = thinned([t for t, _, _ in known], {p[0].number for p in front} | ({won.number} if won else set()))
@@ -85,7 +96,8 @@ def pareto(record: RunRecord, name: str) -> go.Figure | None:
     is_cost = all(name not in t.measurement.metrics for t in shown if t.measurement)
     title = _cost_title(name) if is_cost else _name(name)
     figure = _figure(_axis(title, log=wide), _axis(_name(goal.metric)), note)
-    groups = (("meets every ceiling", True, GREY, "circle"), ("over a ceiling", False, RED, "x-thin-open"))
+    within = "meets every ceiling" if record.objectives.ceilings else "trials"
+    groups = ((within, True, GREY, "circle"), ("over a ceiling", False, RED, "x-thin-open"))
     for label, holds, colour, symbol in groups:
         here = [t for t in shown if (t.violation <= 0) is holds]
         if here:
@@ -146,7 +158,9 @@ def learning_curves(record: RunRecord, top: int = 5, most: int = 150) -> go.Figu
     if key is None:
         return None
     curves = [(t, xs, ys) for t in rows for xs, ys in [_curve(t, key)] if ys]
-    behind = [curves[i] for i in sorted({top + i * (len(curves) - top) // most for i in range(most)}) if i < len(curves)]
+    behind = [
+        curves[i] for i in sorted({top + i * (len(curves) - top) // most for i in range(most)}) if i < len(curves)
+    ]
     note = f"{min(most, len(behind))} of {len(curves) - top:,} other curves drawn" if len(curves) - top > most else ""
     figure = _figure(_axis("epoch"), _axis(_name(key)), note)
     xs, ys = list[Any](), list[Any]()
@@ -161,7 +175,8 @@ def learning_curves(record: RunRecord, top: int = 5, most: int = 150) -> go.Figu
             )
         )  # fmt: skip
     for (trial, x, y), colour in reversed(list(zip(curves[:top], PALETTE, strict=False))):
-        _line(figure, x, y, f"trial {trial.number}", colour, label=False)
+        _line(figure, x, y, f"trial {trial.number}", colour)
+    figure.update_layout(legend_traceorder="reversed")
     _focus(figure, [v for _, _, y in curves for v in y], "minimize" if "loss" in key else record.goal.direction)
     return figure
 
@@ -196,9 +211,8 @@ def decision_figure(record: RunRecord, found: Fared) -> go.Figure:
                 showlegend=False,
             )
         )
+        _focus(figure, [p[1] for p in found.points], goal.direction)
         return figure
-    from archwright.report.wording import setting
-
     figure = _figure(_axis(_name(goal.metric)), _axis(""), note)
     for option in reversed(found.options):
         mine = [p for p in points if setting(p[0]) == option.label]
@@ -220,13 +234,14 @@ def decision_figure(record: RunRecord, found: Fared) -> go.Figure:
                 showlegend=False,
             )
         )
+    _focus(figure, [p[1] for p in found.points], goal.direction, "x")
     figure.update_layout(height=76 + 34 * len(found.options), margin={"l": 10})
     figure.update_yaxes(automargin=True, showgrid=False)
     return figure
 
 
 def thinned(trials: Sequence[Trial], keep: set[int], most: int = MOST_POINTS) -> tuple[list[Trial], str]:
-    """At most about `most` trials, evenly picked, those numbered in `keep` always; and a note where some were left out."""
+    """At most about `most` trials, evenly picked, those numbered in `keep` always; and a note if some are left out."""
     if len(trials) <= most:
         return list(trials), ""
     step = len(trials) / most
@@ -272,7 +287,7 @@ def _axis(title: str, log: bool = False) -> dict[str, Any]:
 
 def _line(
     figure: go.Figure, x: Sequence[Any], y: Sequence[Any], name: str, colour: str, *, stair: bool = False,
-    dash: str = "solid", label: bool = True,
+    dash: str = "solid", label: Literal["above", "below", ""] = "",
 ) -> None:  # fmt: skip
     figure.add_trace(
         go.Scatter(
@@ -286,21 +301,20 @@ def _line(
     )
     if label:
         figure.add_annotation(
-            x=x[-1], y=y[-1], text=f"<b>{metric(y[-1])}</b>", showarrow=False, xanchor="right", yanchor="bottom",
+            x=x[-1], y=y[-1], text=f"<b>{metric(y[-1])}</b>", showarrow=False, xanchor="right",
+            yanchor="bottom" if label == "above" else "top", yshift=2 if label == "above" else -2,
             font={"color": colour, "size": 13},
         )  # fmt: skip
 
 
-def _focus(figure: go.Figure, values: Sequence[float | None], direction: str) -> None:
+def _focus(figure: go.Figure, values: Sequence[float | None], direction: str, axis: Literal["x", "y"] = "y") -> None:
     """Let a few very bad values leave the window: what is good should fill the plot. Zooming out shows them."""
-    known = sorted(v for v in values if v is not None)
+    known = sorted((v for v in values if v is not None), reverse=direction == "maximize")
     if len(known) < 8:
         return
-    best, tenth = (known[-1], known[len(known) // 10]) if direction == "maximize" else (known[0], known[-1 - len(known) // 10])
-    worst = known[0] if direction == "maximize" else known[-1]
-    reach = 1.35 * (tenth - best)
+    best, worst, reach = known[0], known[-1], 1.35 * (known[-1 - len(known) // 10] - known[0])
     if abs(worst - best) > 1.8 * abs(reach) > 0:
-        figure.update_yaxes(range=sorted((best - 0.12 * reach, best + reach)))
+        figure.update_layout({f"{axis}axis": {"range": sorted((best - 0.12 * reach, best + reach))}})
 
 
 def _curve(trial: Trial, key: str) -> tuple[list[float], list[float]]:
@@ -319,8 +333,6 @@ def _hover(record: RunRecord, trial: Trial) -> str:
     if m:
         lines += [f"{escape(cost_name(k))} {cost(k, v)}" for k, v in m.costs.items()]
         lines.append(f"{duration(m.seconds)}, {count(m.epochs)} epochs" if m.epochs else duration(m.seconds))
-    from archwright.report.wording import setting
-
     told = [f"{escape(_short(k, 28))} = {escape(_short(setting(v), 28))}" for k, v in trial.architecture.items()]
     return "<br>".join([*lines, *told[:8], *([f"… {len(told) - 8} more"] if len(told) > 8 else [])])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archwright.objective import ranked
+from archwright.objective import best, ranked
 from archwright.trial import Trial
 
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ class RunRecord:
         """Trials by their number."""
         return {t.number: t for t in self.trials}
 
-    @property
+    @cached_property
     def winner(self) -> Trial | None:
-        """The trial that was chosen at the end, or the best so far where nothing was; None without a measured one."""
+        """The trial chosen at the end; else the best so far (with several goals, the front's knee); else None."""
         chosen = self.by_number.get((self.final or {}).get("chosen", -1))
-        return chosen or (self.ranked[0] if self.ranked else None)
+        return chosen or best(self.done) or (self.ranked[0] if self.ranked else None)
 
     @property
     def seconds(self) -> float:
@@ -112,13 +112,12 @@ def value(trial: Trial, metric: str) -> float | None:
 
 
 def improvements(trials: Sequence[Trial], goal: Goal) -> list[tuple[int, Trial]]:
-    """Where the best so far changed: (how many trials had been told, the new best). Only trials that meet every ceiling."""
-    sign = -1 if goal.direction == "maximize" else 1
-    best, steps = math.inf, []
+    """Where the best so far, among trials within every ceiling, changed: (trials told until then, the new best)."""
+    reached, steps = math.inf, []
     for told, trial in enumerate(trials, 1):
         found = value(trial, goal.metric) if trial.status == "done" and trial.violation <= 0 else None
-        if found is not None and sign * found < best:
-            best = sign * found
+        if found is not None and goal.score(found) < reached:
+            reached = goal.score(found)
             steps.append((told, trial))
     return steps
 

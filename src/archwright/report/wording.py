@@ -1,7 +1,7 @@
 """How numbers, durations and costs are written for people.
 
 >>> count(48211), duration(123), cost("bytes", 197_632), metric(0.99123)
-('48,211', '2 m 3 s', '193 KiB', '0.9912')
+('48,211', '2 m 3 s', '198 KB', '0.9912')
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["count", "cost", "cost_name", "duration", "metric", "plural", "setting", "short_cost", "signed"]
+from archwright.objective import format_bytes, format_count, format_seconds
+
+__all__ = ["count", "cost", "cost_name", "duration", "metric", "plural", "setting", "signed"]
 
 COST_NAMES = {
     "params": "parameters",
@@ -57,20 +59,10 @@ def signed(value: float) -> str:
 def duration(seconds: float | None) -> str:
     """A time as people say it.
 
-    >>> duration(0.25), duration(9.34), duration(61), duration(7384), duration(200_000)
-    ('250 ms', '9.3 s', '1 m 1 s', '2 h 3 m', '2 d 7 h')
+    >>> duration(0.25), duration(9.34), duration(61), duration(7384), duration(None)
+    ('250 ms', '9.34 s', '1 m 1 s', '2 h 3 m', '–')
     """
-    if seconds is None or not math.isfinite(seconds):
-        return "–"
-    if 0 < seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s" if seconds < 9.95 and seconds % 1 else f"{seconds:.0f} s"
-    for larger, smaller, unit, parts, most in (("m", "s", 1, 60, 60), ("h", "m", 60, 60, 24), ("d", "h", 3600, 24, 10**9)):
-        whole, rest = divmod(round(seconds / unit), parts)
-        if whole < most:
-            break
-    return f"{whole} {larger} {rest} {smaller}" if rest else f"{whole} {larger}"
+    return "–" if seconds is None or not math.isfinite(seconds) else _spaced(format_seconds(seconds))
 
 
 def cost_name(name: str) -> str:
@@ -82,32 +74,22 @@ def cost(name: str, value: float | None) -> str:
     """A cost with its unit.
 
     >>> cost("params", 48211), cost("macs", 1_234_567), cost("latency_ms", 0.4231), cost("energy", 2.5)
-    ('48,211', '1.23 M', '0.423 ms', '2.500')
+    ('48,211', '1.23 M', '423 µs', '2.500')
     """
     if value is None or not math.isfinite(value):
         return "–"
     if name.endswith("_ms"):
-        return f"{value:.3g} ms" if value < 1000 else duration(value / 1000)
+        return _spaced(format_seconds(value / 1000))
     if name.endswith("bytes"):
-        for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-            if value >= size:
-                return f"{value / size:.3g} {unit}" if value < 1000 * size else f"{value / size:,.0f} {unit}"
-        return f"{value:.0f} bytes"
+        return _spaced(format_bytes(value))
     if name == "macs":
-        return short_cost(value)
+        return _spaced(format_count(value))
     return count(value) if float(value).is_integer() else f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def short_cost(value: float) -> str:
-    """Three figures and a letter.
-
-    >>> short_cost(950), short_cost(48_211), short_cost(2.5e9)
-    ('950', '48.2 k', '2.5 G')
-    """
-    for letter, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {letter}"
-    return f"{value:.3g}"
+def _spaced(text: str) -> str:
+    """Numbers, units and parts apart: ``2m3s`` is ``2 m 3 s``."""
+    return re.sub(r"(?<=\d)(?=[A-Za-zµ])|(?<=[a-z])(?=\d)", " ", text).replace("us", "µs")
 
 
 def setting(value: object) -> str:

@@ -3,8 +3,8 @@
   const root = document.documentElement;
   const style = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const plots = [...document.querySelectorAll(".plot")];
-  const settings = { responsive: true, displaylogo: false, scrollZoom: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  const settings = { responsive: true, displaylogo: false, scrollZoom: false, displayModeBar: "hover",
+    plotlyServerURL: "", modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };   // none that uploads
 
   // Plotly draws its own text and grid, so the page's colours are handed to it, again whenever the scheme changes.
   const colours = () => ({

@@ -1,0 +1,200 @@
+"""Tables for a terminal, as rich renderables; `archwright.report.rows` has the same as plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from archwright.report.outcome import ceilings, failures, sentence, test_of
+from archwright.report.record import RunRecord
+from archwright.report.rows import leaderboard_rows, survey_rows, trial_row
+from archwright.report.wording import cost, cost_name, duration, metric, plural, setting
+from archwright.trial import Trial
+
+if TYPE_CHECKING:
+    from archwright.objective import Objectives
+
+__all__ = ["exports", "leaderboard", "outcome", "runs", "survey", "trial"]
+
+STYLES = {"done": "green", "failed": "red", "infeasible": "yellow", "running": "cyan", "interrupted": "yellow"}
+
+
+def leaderboard(trials: Sequence[Trial], objectives: Objectives, n: int | None = 10) -> RenderableType:
+    """The best `n` measured trials with their goals, costs and architectures."""
+    rows = leaderboard_rows(trials, objectives, n)
+    if not rows:
+        return Text(f"No measured trial among {plural(len(trials), 'trial')}.")
+    goals = [g.metric for g in objectives.goals]
+    costs = [c for c in dict.fromkeys(c for row in rows for c in row["costs"]) if c not in goals]
+    wanted = [c.cost for c in objectives.ceilings]
+    costs.sort(key=lambda c: (c not in wanted, c != "params"))
+    table = _table(
+        "", "trial", *map(_title, goals), *map(cost_name, costs[:3]), "time", "architecture", left={"architecture"}
+    )
+    for row in rows:
+        is_metric = {g: g in row["metrics"] for g in goals}
+        table.add_row(
+            str(row["rank"]),
+            str(row["number"]),
+            *(metric(row["goals"][g]) if is_metric[g] else cost(g, row["goals"][g]) for g in goals),
+            *(cost(c, row["costs"].get(c)) for c in costs[:3]),
+            duration(row["seconds"]),
+            Text(_architecture(row["architecture"]), overflow="ellipsis", no_wrap=True, style="dim"),
+            style="" if row["violation"] <= 0 else "yellow",
+        )
+    return table
+
+
+def trial(one: Trial, objectives: Objectives) -> RenderableType:
+    """One trial in full: how it ended, its metrics and costs, its decisions, its learning curve."""
+    row = trial_row(one, objectives)
+    facts = _pairs()
+    facts.add_row(
+        "status", Text(row["status"] + (f": {row['reason']}" if row["reason"] else ""), style=STYLES[row["status"]])
+    )
+    for name, found in row["metrics"].items():
+        facts.add_row(_title(name), metric(found))
+    for name, found in row["costs"].items():
+        limit = next((c.limit for c in objectives.ceilings if c.cost == name), None)
+        facts.add_row(cost_name(name), cost(name, found) + (f" of at most {cost(name, limit)}" if limit else ""))
+    if row["origin"]:
+        facts.add_row("origin", Text(row["origin"]))
+    if row["seconds"] is not None:
+        facts.add_row(
+            "time", duration(row["seconds"]) + (f", {plural(row['epochs'], 'epoch')}" if row["epochs"] else "")
+        )
+    facts.add_row("seed", str(row["seed"]))
+    decisions = _pairs()
+    for name, chosen in row["architecture"].items():
+        decisions.add_row(Text(name), Text(setting(chosen)))
+    parts: list[RenderableType] = [
+        Text(f"Trial {one.number}", style="bold"),
+        facts,
+        Text("Architecture", style="bold"),
+        decisions,
+    ]
+    if row["curve"]:
+        names = list(dict.fromkeys(k for point in row["curve"] for k in point if k != "epoch"))
+        curve = _table("epoch", *map(_title, names))
+        for i, point in _spread(list(enumerate(row["curve"], 1)), 12):
+            curve.add_row(str(point.get("epoch", i)), *(metric(point.get(k)) for k in names))
+        parts += [Text("Learning curve", style="bold"), curve]
+    return Group(*parts)
+
+
+def runs(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """The runs of a store; each a mapping with ``name`` and where known ``status``, ``task``, ``strategy``, ``trials``
+    (a number), ``best`` (a number), ``seconds``, ``created``.
+    """
+    if not listed:
+        return Text("No runs yet. Begin one with: archwright search digits --budget 2m")
+    table = _table("run", "status", "task", "strategy", "trials", "best", "time", "created",
+                   left={"run", "status", "task", "strategy", "created"})  # fmt: skip
+    for run in listed:
+        status, best = str(run.get("status") or ""), run.get("best")
+        table.add_row(
+            Text(str(run["name"]), style="bold"),
+            Text(status, style=STYLES.get(status, "")),
+            *(Text(str(run.get(k) or "")) for k in ("task", "strategy")),
+            f"{run['trials']:,}" if run.get("trials") is not None else "",
+            metric(best) if best is not None else "",
+            duration(run["seconds"]) if run.get("seconds") is not None else "",
+            Text(str(run.get("created") or "")),
+        )
+    return table
+
+
+def survey(found: Mapping[str, Any], objectives: Objectives | None = None) -> RenderableType:
+    """The space before a search: the feasible share, and least, median and most of each cost."""
+    limits = {c.cost: c.limit for c in objectives.ceilings} if objectives else {}
+    parts: list[RenderableType] = []
+    if found.get("feasible") is not None:
+        of = f" of {found['sampled']:,} sampled architectures" if found.get("sampled") else " of the space"
+        parts.append(
+            Text(f"{100 * found['feasible']:.3g}%{of} {'meets' if not found.get('sampled') else 'meet'} every ceiling")
+        )
+    rows = survey_rows(found)
+    if rows:
+        table = _table("cost", "least", "median", "most", *(["ceiling"] if limits else []), left={"cost"})
+        for row in rows:
+            name = row["cost"]
+            ends = [cost(name, limits.get(name))] if limits else []
+            table.add_row(cost_name(name), *(cost(name, row[k]) for k in ("min", "median", "max")), *ends)
+        parts.append(table)
+    return Group(*parts)
+
+
+def outcome(record: RunRecord) -> RenderableType:
+    """The end of a search in a panel: the sentence, test figures, ceilings, failures, files."""
+    parts: list[RenderableType] = [Text(sentence(record), style="bold")]
+    test = (record.final or {}).get("test") or {}
+    facts = _pairs()
+    for name, t in test.items():
+        if test_of(record) and name != test_of(record)["metric"]:  # type: ignore[index]
+            facts.add_row(f"test {_title(name)}", f"{metric(t['mean'])} ± {metric(t.get('deviation'))}")
+    for held in ceilings(record):
+        style = {True: "green", False: "red", None: "dim"}[held.holds]
+        facts.add_row("ceiling", Text(str(held), style=style))
+    for reason, n, example in failures(record)[:3]:
+        facts.add_row("failed", Text(f"{n:,} × {reason} (such as trial {example})", style="red"))
+    if facts.row_count:
+        parts += [Text(""), facts]
+    files = (record.final or {}).get("files")
+    if files:
+        parts += [Text(""), exports(files)]
+    return Panel(Group(*parts), box=box.ROUNDED, title=Text(record.name), title_align="left", padding=(1, 2))
+
+
+def exports(files: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """The exported files: form, size, and how far their outputs are from the original's."""
+    table = _table("file", "form", "size", "same outputs", left={"file", "form", "same outputs"})
+    for f in files:
+        gap = f.get("max_difference")
+        said = (
+            ""
+            if gap is None
+            else "identical"
+            if gap == 0
+            else f"within {gap:.1e}"
+            if f.get("checked")
+            else f"off by {gap:.1e}"
+        )
+        mark = {True: Text("yes ", style="green"), False: Text("no ", style="red"), None: Text("")}[f.get("checked")]
+        mark.append(" ".join(s for s in (said, str(f.get("note") or "")) if s), style="dim")
+        table.add_row(Text(str(f.get("name", ""))), Text(str(f.get("form", ""))), cost("bytes", f.get("bytes")), mark)
+    return table
+
+
+def _table(*titles: str, left: set[str] | None = None) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False)
+    for title in titles:
+        table.add_column(Text(title), justify="left" if title in (left or set()) else "right")
+    return table
+
+
+def _pairs() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    return table
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _architecture(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={setting(v)}" for k, v in values.items())
+
+
+def _spread(rows: list[Any], most: int) -> list[Any]:
+    """At most `most` rows, evenly spread, the first and the last among them."""
+    if len(rows) <= most:
+        return rows
+    return [rows[round(i * (len(rows) - 1) / (most - 1))] for i in range(most)]
