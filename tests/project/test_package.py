@@ -3,15 +3,18 @@
 import importlib
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import archwright
 
-PACKAGE = Path(archwright.__file__).parent
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "archwright"
 MODULES = sorted(
     ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
     for file in PACKAGE.rglob("*.py")
@@ -89,3 +92,11 @@ def test_no_module_is_named_for_anything_or_grows_past_400_lines():
     assert files
     assert not [f for f in files if f.stem in vague or f.parent.name in vague]
     assert not [f"{f}: {n} lines" for f in files if (n := len(f.read_text("utf-8").splitlines())) > 400]
+
+
+def test_the_design_page_lists_the_layers_that_the_linter_holds():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    held = next(c["layers"] for c in settings["contracts"] if c["type"] == "layers")
+    page = (ROOT / "docs" / "design.md").read_text("utf-8")
+    table = page.partition("## The layers")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)/?` \|", table, re.MULTILINE) == held[::-1]
