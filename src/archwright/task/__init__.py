@@ -1,1 +1,72 @@
+"""Learning problems: data and their splits, losses, metrics, default spaces and baselines.
 
+Everything here needs torch; what it exports is loaded when first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archwright.task.augment import (
+        ImageAugmentation as ImageAugmentation,
+    )
+    from archwright.task.augment import (
+        NoAugmentation as NoAugmentation,
+    )
+    from archwright.task.augment import (
+        SequenceAugmentation as SequenceAugmentation,
+    )
+    from archwright.task.augment import (
+        TableAugmentation as TableAugmentation,
+    )
+    from archwright.task.custom import CustomTask as CustomTask
+    from archwright.task.image import ImageClassification as ImageClassification
+    from archwright.task.metrics import Metric as Metric
+    from archwright.task.named import NamedData as NamedData
+    from archwright.task.named import load as load
+    from archwright.task.named import names as names
+    from archwright.task.preparation import Preparation as Preparation
+    from archwright.task.reading import read_raw as read_raw
+    from archwright.task.sequence import SequenceClassification as SequenceClassification
+    from archwright.task.tabular import (
+        TabularClassification as TabularClassification,
+    )
+    from archwright.task.tabular import (
+        TabularRegression as TabularRegression,
+    )
+    from archwright.task.task import Part as Part
+    from archwright.task.task import Task as Task
+
+_WHERE = {
+    "CustomTask": "custom",
+    "ImageAugmentation": "augment",
+    "ImageClassification": "image",
+    "Metric": "metrics",
+    "NamedData": "named",
+    "NoAugmentation": "augment",
+    "Part": "task",
+    "Preparation": "preparation",
+    "SequenceAugmentation": "augment",
+    "SequenceClassification": "sequence",
+    "TableAugmentation": "augment",
+    "TabularClassification": "tabular",
+    "TabularRegression": "tabular",
+    "Task": "task",
+    "load": "named",
+    "names": "named",
+    "read_raw": "reading",
+}
+
+__all__ = [*_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'archwright.task' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"archwright.task.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_WHERE)

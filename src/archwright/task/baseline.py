@@ -1,0 +1,141 @@
+"""Hand-made reference networks: what a search is compared with.
+
+Small residual networks and a residual MLP in plain torch, with lazy input sizes. `width` scales them, and
+`fitted` finds the widest that keeps to a number of parameters. Nothing was searched for in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archwright.errors import DataError
+
+__all__ = ["ResidualConv", "ResidualMLP", "fitted", "parameters"]
+
+_LAYERS: dict[int, tuple[Any, Any, Any, Any]] = {
+    1: (nn.LazyConv1d, nn.Conv1d, nn.BatchNorm1d, nn.AdaptiveAvgPool1d),
+    2: (nn.LazyConv2d, nn.Conv2d, nn.BatchNorm2d, nn.AdaptiveAvgPool2d),
+}
+
+
+class _Block(nn.Module):
+    """Two convolutions with a residual connection (He et al., CVPR 2016); strided where `stride` is 2."""
+
+    def __init__(self, dimensions: int, inputs: int, outputs: int, kernel: int, stride: int):
+        super().__init__()
+        _, conv, norm, _ = _LAYERS[dimensions]
+        pad = kernel // 2
+        self.body = nn.Sequential(
+            conv(inputs, outputs, kernel, stride, pad, bias=False),
+            norm(outputs),
+            nn.ReLU(),
+            conv(outputs, outputs, kernel, 1, pad, bias=False),
+            norm(outputs),
+        )
+        self.skip: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.skip = nn.Sequential(conv(inputs, outputs, 1, stride, bias=False), norm(outputs))
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.body(x) + self.skip(x))
+
+
+class ResidualConv(nn.Module):
+    """A small residual network for images or sequences: a stem and three blocks of widths w, 3w/2 and 2w.
+
+    Shapes: (batch, channels, height, width) for two `dimensions`, (batch, channels, time) for one; the result is
+    (batch, n_outputs).
+
+    Args:
+        n_outputs: How many numbers come out.
+        dimensions: 2 for images, 1 for sequences.
+        width: Channels of the stem and the first block.
+        kernel: Side of the convolutions; odd.
+        strides: Of the stem and the three blocks.
+    """
+
+    def __init__(
+        self,
+        n_outputs: int,
+        *,
+        dimensions: int = 2,
+        width: int = 32,
+        kernel: int = 3,
+        strides: tuple[int, int, int, int] = (1, 1, 2, 2),
+    ):
+        super().__init__()
+        lazy, _, norm, pool = _LAYERS[dimensions]
+        widths = (width, round(width * 1.5), width * 2)
+        self.stem = nn.Sequential(lazy(width, kernel, strides[0], kernel // 2, bias=False), norm(width), nn.ReLU())
+        sizes = zip((width, *widths[:-1]), widths, strides[1:], strict=True)
+        self.blocks = nn.Sequential(*(_Block(dimensions, a, b, kernel, stride) for a, b, stride in sizes))
+        self.head = nn.Sequential(pool(1), nn.Flatten(), nn.Linear(widths[-1], n_outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits or quantities, (batch, n_outputs)."""
+        return self.head(self.blocks(self.stem(x)))
+
+
+class ResidualMLP(nn.Module):
+    """A residual multilayer perceptron for tables.
+
+    After Gorishniy et al., *Revisiting Deep Learning Models for Tabular Data*, NeurIPS 2021
+    (https://arxiv.org/abs/2106.11959), the ResNet of section 3.2.
+
+    Shapes: (batch, features) to (batch, n_outputs).
+    """
+
+    def __init__(self, n_outputs: int, *, width: int = 64, blocks: int = 2, dropout: float = 0.1):
+        super().__init__()
+        self.stem = nn.LazyLinear(width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm1d(width),
+                nn.Linear(width, width),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+                nn.Linear(width, width),
+            )
+            for _ in range(blocks)
+        )
+        self.head = nn.Sequential(nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, n_outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits or quantities, (batch, n_outputs)."""
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.head(x)
+
+
+def parameters(make: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> int:
+    """How many parameters the network has once its lazy sizes are known. Nothing is allocated."""
+    with torch.device("meta"):
+        module = make().eval()
+        with torch.no_grad():
+            module(torch.zeros(2, *input_shape))
+    return sum(p.numel() for p in module.parameters())
+
+
+def fitted(
+    make: Callable[[int], nn.Module], input_shape: tuple[int, ...], max_params: int, *, widest: int = 1024
+) -> nn.Module:
+    """The network ``make(width)`` of the largest width with at most `max_params` parameters."""
+    lo, hi = 0, widest
+    while lo < hi:
+        middle = (lo + hi + 1) // 2
+        if parameters(lambda width=middle: make(width), input_shape) <= max_params:  # type: ignore[misc]
+            lo = middle
+        else:
+            hi = middle - 1
+    if lo == 0:
+        least = parameters(lambda: make(1), input_shape)
+        raise DataError(
+            f"baseline(max_params={max_params}): even the narrowest has {least} parameters; ask for at least that many"
+        )
+    return make(lo)

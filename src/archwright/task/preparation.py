@@ -1,0 +1,92 @@
+"""What was done to raw data before a network saw it, so that it can be done again to new data, and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from archwright.errors import DataError
+from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.table import TableInputs
+from archwright.task.targets import Classes, Quantities
+
+__all__ = ["Preparation"]
+
+Inputs = ImageInputs | SequenceInputs | TableInputs | PlainInputs
+Targets = Classes | Quantities | None
+
+_INPUTS: dict[str, Any] = {
+    "images": ImageInputs,
+    "sequences": SequenceInputs,
+    "table": TableInputs,
+    "plain": PlainInputs,
+}
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Raw user input to a tensor, and a network's outputs to answers; self-contained, JSON both ways.
+
+    Every statistic in it was measured on the training part alone.
+
+    Args:
+        features: How raw inputs become a tensor.
+        targets: The classes or the units of the targets; None for a user's own task, whose outputs are left alone.
+
+    >>> again = Preparation.from_json({"version": 1, "inputs": {"kind": "plain", "shape": [2], "integers": False},
+    ...                                "targets": {"kind": "classes", "labels": ["cat", "dog"]}})
+    >>> again.inputs([[1.0, 2.0]]).shape, again.labels([1, 0])
+    (torch.Size([1, 2]), ['dog', 'cat'])
+    """
+
+    features: Inputs
+    targets: Targets = None
+
+    def inputs(self, raw: Any) -> Tensor:
+        """New data, raw as the task was given them, to the tensor that the network takes: (n, *input_shape)."""
+        return self.features(raw)
+
+    def indices(self, labels: Any) -> Tensor:
+        """Labels to class indices, or quantities to standardised targets."""
+        return self._targets().encode(labels)
+
+    def labels(self, indices: Any) -> list[Any]:
+        """Class indices to labels, or standardised targets to quantities in their units."""
+        return self._targets().decode(indices)
+
+    def answers(self, output: Tensor) -> list[Any]:
+        """A network's outputs, (n, n_outputs), to one label or quantity a sample; plain lists for a user's own task."""
+        return output.tolist() if self.targets is None else self.targets.answers(output)
+
+    def _targets(self) -> Classes | Quantities:
+        if self.targets is None:
+            raise DataError("this task has targets of its own making: archwright has no labels for them")
+        return self.targets
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        targets = self.targets.to_json() if self.targets is not None else None
+        return {"version": _VERSION, "inputs": self.features.to_json(), "targets": targets}
+
+    @classmethod
+    def from_json(cls, d: Mapping[str, Any]) -> Preparation:
+        """Read what `to_json` wrote. Anything else raises `DataError`."""
+        try:
+            if d["version"] > _VERSION:
+                raise DataError(
+                    f"a preparation of version {d['version']} is newer than this archwright's {_VERSION}: update it"
+                )
+            features = _INPUTS[d["inputs"]["kind"]].from_json(d["inputs"])
+            t = d["targets"]
+            targets: Targets = None
+            if t is not None and t["kind"] == "classes":
+                targets = Classes(tuple(t["labels"]))
+            elif t is not None:
+                targets = Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"this is not a preparation that archwright wrote: {error!r} is missing or wrong") from None
+        return cls(features, targets)

@@ -1,0 +1,199 @@
+"""Reading images from folders and arrays from ``.npz`` files, and raw data of any kind for prediction."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from archwright.errors import DataError
+from archwright.task.arrays import picture
+
+__all__ = ["BadImage", "ImageFolder", "image_files", "read_image_folder", "read_npz", "read_raw"]
+
+BadImage = Literal["stop", "skip"]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """What `read_image_folder` found: uint8 images of one size (n, h, w) or (n, h, w, 3), and a label each."""
+
+    images: np.ndarray
+    labels: list[str]
+    test_images: np.ndarray | None
+    test_labels: list[str] | None
+    skipped: tuple[str, ...]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Image files below a folder, sorted, without hidden ones."""
+    return sorted(
+        f
+        for f in folder.rglob("*")
+        if f.suffix.lower() in IMAGE_SUFFIXES
+        and f.is_file()
+        and not any(p[0] == "." for p in f.relative_to(folder).parts)
+    )
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(d for d in path.iterdir() if d.is_dir() and not d.name.startswith("."))
+
+
+def _labelled(path: Path) -> list[tuple[Path, str]]:
+    """Every image with its class: the name of the folder right below `path`."""
+    folders = _folders(path)
+    found = [(f, d.name) for d in folders for f in image_files(d)]
+    if found:
+        empty = [d.name for d in folders if d.name not in {label for _, label in found}]
+        if empty:
+            raise DataError(
+                f"class folder {str(path / empty[0])!r} holds no image: remove it, or fill it ({_suffixes()})"
+            )
+        return found
+    loose = image_files(path)
+    if loose:
+        raise DataError(
+            f"folder {str(path)!r} holds {len(loose)} images, but no class folders: put the images of each class into "
+            f"a folder of its own, whose name is the label"
+        )
+    raise DataError(
+        f"folder {str(path)!r} holds no image: expected one folder a class with image files in it ({_suffixes()})"
+    )
+
+
+def _suffixes() -> str:
+    return ", ".join(IMAGE_SUFFIXES)
+
+
+def read_image_folder(
+    path: str | Path, *, on_bad_image: BadImage = "stop", resize: tuple[int, int] | None = None
+) -> ImageFolder:
+    """Read a folder of class folders of images, or ``train/`` and ``test/`` folders of these (an official test part).
+
+    Raises:
+        DataError: no such folder, no image, unreadable images where `on_bad_image` is ``"stop"``, sizes that differ.
+    """
+    if on_bad_image not in ("stop", "skip"):
+        raise DataError(f"on_bad_image is {on_bad_image!r}: allowed are 'stop' and 'skip'")
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f"folder {str(path)!r} does not exist: give a folder with one folder of images a class")
+    official = {d.name for d in _folders(path)} == {"train", "test"}
+    files = _labelled(path / "train" if official else path)
+    test_files = _labelled(path / "test") if official else []
+    read, bad = _read([f for f, _ in (*files, *test_files)], resize)
+    if bad:
+        named = "; ".join(f"{f} ({why})" for f, why in list(bad.items())[:5]) + (" ..." if len(bad) > 5 else "")
+        what = f"{len(bad)} of {len(files) + len(test_files)} images cannot be read: {named}"
+        if on_bad_image == "stop" or len(bad) == len(files) + len(test_files):
+            raise DataError(f"{what}. Repair or remove them, or give on_bad_image='skip' to go on without them")
+        warnings.warn(f"{what}. They are left out", UserWarning, stacklevel=2)
+    stacked = _stack(read)
+    kept, held = ([label for f, label in group if f in read] for group in (files, test_files))
+    return ImageFolder(
+        images=stacked[: len(kept)],
+        labels=kept,
+        test_images=stacked[len(kept) :] if official else None,
+        test_labels=held if official else None,
+        skipped=tuple(str(f) for f in bad),
+    )
+
+
+def _read(files: Iterable[Path], resize: tuple[int, int] | None) -> tuple[dict[Path, np.ndarray], dict[Path, str]]:
+    from PIL import Image
+
+    read: dict[Path, np.ndarray] = {}
+    bad: dict[Path, str] = {}
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                read[file] = picture(image, resize=resize)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            empty = file.stat().st_size == 0
+            bad[file] = "empty file" if empty else str(error).split(" '")[0].split(": '")[0] or type(error).__name__
+    return read, bad
+
+
+def _stack(read: dict[Path, np.ndarray]) -> np.ndarray:
+    """Images of equal size in one array; grey ones become colour where any is."""
+    colour = any(a.ndim == 3 for a in read.values())
+    sizes: dict[tuple[int, ...], list[Path]] = {}
+    for file, a in read.items():
+        sizes.setdefault(a.shape[:2], []).append(file)
+    if len(sizes) > 1:
+        ranked = sorted(sizes.items(), key=lambda item: -len(item[1]))
+        listed = ", ".join(f"{h}x{w} ({len(files)} images, e.g. {files[0].name})" for (h, w), files in ranked[:4])
+        height, width = (int(np.median([a.shape[i] for a in read.values()])) for i in (0, 1))
+        raise DataError(
+            f"images differ in size (height x width): {listed}{' ...' if len(ranked) > 4 else ''}. A network needs one "
+            f"size: give resize=(height, width), e.g. resize=({height}, {width})"
+        )
+    return np.stack([np.repeat(a[..., None], 3, 2) if colour and a.ndim == 2 else a for a in read.values()])
+
+
+def read_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """Arrays ``x`` and ``y``, and ``x_test`` and ``y_test`` where the file has them. Pickled objects are refused."""
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"data file {str(path)!r} does not exist: give the path of an .npz file with arrays x and y")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            there = list(file)
+            wanted = ("x", "y", "x_test", "y_test") if {"x_test", "y_test"} & set(there) else ("x", "y")
+            absent = [name for name in wanted if name not in there]
+            if absent:
+                raise DataError(
+                    f"{path} holds the arrays {', '.join(there) or 'none'}: {' and '.join(absent)} missing. Save it "
+                    f"with numpy.savez(path, x=..., y=...), and x_test=..., y_test=... for an official test part"
+                )
+            return {name: file[name] for name in wanted}
+    except DataError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each raise their own for a broken file
+        raise DataError(f"{path} cannot be read as .npz: {error}") from None
+
+
+def read_raw(path: str | Path) -> tuple[Any, list[str]]:
+    """New data for ``Preparation.inputs``, with a name for each sample.
+
+    Args:
+        path: An image, a folder of images, a CSV file, an ``.npy`` file, or an ``.npz`` file with ``x``.
+
+    Returns:
+        What ``Preparation.inputs`` takes, and file names or row numbers.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(
+            f"data {str(path)!r} do not exist: give an image, a folder of images, a .csv, .npy or .npz file"
+        )
+    if path.is_dir():
+        files = image_files(path)
+        if not files:
+            raise DataError(f"folder {str(path)!r} holds no image ({_suffixes()})")
+        return files, [str(f.relative_to(path)) for f in files]
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return [path], [path.name]
+    if suffix in (".csv", ".tsv", ".txt"):
+        from archwright.task.table import read_csv
+
+        frame = read_csv(path)
+        return frame, [str(i) for i in range(len(frame))]
+    if suffix in (".npy", ".npz"):
+        try:
+            loaded = np.load(path, allow_pickle=False)
+            array = loaded["x"] if suffix == ".npz" else loaded
+        except Exception as error:  # see read_npz
+            raise DataError(f"{path} cannot be read as {suffix}: {error}") from None
+        return array, [str(i) for i in range(len(array))]
+    raise DataError(
+        f"{path} has the ending {suffix!r}: allowed are images, .csv, .tsv, .npy and .npz, or a folder of images"
+    )

@@ -1,0 +1,311 @@
+"""Classification and regression on tables."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from archwright.errors import DataError, did_you_mean
+from archwright.task.arrays import check_lengths
+from archwright.task.augment import TableAugmentation
+from archwright.task.baseline import ResidualMLP, fitted
+from archwright.task.classification import ClassWeight, Labelled
+from archwright.task.loss import SquaredError
+from archwright.task.metrics import regression_metrics
+from archwright.task.preparation import Preparation
+from archwright.task.splits import divide, strata_of
+from archwright.task.table import Column, TableInputs, as_frame, kind_of
+from archwright.task.targets import Quantities, quantity_array
+from archwright.task.task import Augmentation, Part, Parts, Task
+
+__all__ = ["TabularClassification", "TabularRegression"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A table read and checked: features, targets, kinds of columns, the same of official test data, source."""
+
+    features: pd.DataFrame
+    targets: Any
+    test_features: pd.DataFrame | None
+    test_targets: Any
+    kinds: dict[str, str]
+    missing_values: tuple[str, ...]
+    target_names: tuple[str, ...]
+    source: str
+
+    @classmethod
+    def read(
+        cls,
+        data: Any,
+        y: Any,
+        target: str | None,
+        test: Any,
+        categorical: Sequence[str],
+        ignore: Sequence[str],
+        missing_values: Sequence[str],
+        source: str | None,
+    ) -> _Table:
+        frame, targets, names = _divided(data, y, target, "the table")
+        test_frame, test_targets = None, None
+        if test is not None:
+            data_test, y_test = test if isinstance(test, tuple) else (test, None)
+            test_frame, test_targets, _ = _divided(
+                data_test, y_test, None if y is not None else names[0], "the test table"
+            )
+        for what, given in (("categorical", categorical), ("ignore", ignore)):
+            unknown = [c for c in given if c not in frame.columns]
+            if unknown:
+                raise DataError(
+                    f"{what} names {unknown[0]!r}, which is no column. {did_you_mean(unknown[0], frame.columns)}"
+                )
+        frame = TableInputs((), tuple(missing_values)).clean(frame.drop(columns=list(ignore)))
+        kinds: dict[str, str] = {}
+        for column in frame.columns:
+            kind = "category" if column in categorical else kind_of(column, frame[column], "the table")
+            if kind is None:
+                warnings.warn(
+                    f"column {column!r} holds another text in every row, so it is left out: nothing can be learnt "
+                    f"from it", UserWarning, stacklevel=4,
+                )  # fmt: skip
+                continue
+            kinds[column] = kind
+        if not kinds:
+            raise DataError("the table has no column to learn from besides the target: add features")
+        said = str(data) if isinstance(data, (str, Path)) else "table" if y is None else "arrays"
+        return cls(frame, targets, test_frame, test_targets, kinds, tuple(missing_values), names, source or said)
+
+    def inputs(self, train: np.ndarray) -> TableInputs:
+        """Measure the training rows."""
+        rows = self.features.iloc[train]
+        columns = tuple(Column.of(name, kind, rows[name]) for name, kind in self.kinds.items())
+        for name in self.kinds:  # a stray text outside the training rows is named just the same
+            if self.kinds[name] == "number":
+                Column(name, "number")(self.features[name])
+        return TableInputs(columns, self.missing_values)
+
+    def facts(self) -> dict[str, Any]:
+        """What `Task.describe` says about the table."""
+        missing = self.features[list(self.kinds)].isna().sum()
+        return {
+            "columns": dict(self.kinds),
+            "missing_values": {str(c): int(n) for c, n in missing.items() if n},
+            "target": list(self.target_names),
+            "source": self.source,
+        }
+
+
+def _divided(data: Any, y: Any, target: str | None, where: str) -> tuple[pd.DataFrame, Any, tuple[str, ...]]:
+    """Features, targets and the targets' names; rows are counted by the caller's data."""
+    frame = as_frame(data, where)
+    if y is not None:
+        if target is not None:
+            raise DataError("both y and target are given: give y, or the name of the target column in the table")
+        check_lengths(frame, y, where)
+        if isinstance(y, pd.DataFrame):
+            return frame, y.to_numpy(), tuple(map(str, y.columns))
+        named = getattr(y, "name", None)
+        return frame, y, (str(named) if named is not None else "y",)
+    name = str(target) if target is not None else str(frame.columns[-1])
+    if name not in frame.columns:
+        raise DataError(f"{where} has no target column {name!r}. {did_you_mean(name, frame.columns)}")
+    column = frame[name]
+    if column.isna().any():
+        rows = np.flatnonzero(column.isna().to_numpy())
+        raise DataError(
+            f"target column {name!r} is missing in {len(rows)} of {len(column)} rows, the first is row {rows[0]} (line "
+            f"{rows[0] + 2} of a CSV file): remove these rows, for what they should teach is unknown"
+        )
+    if frame.shape[1] < 2:
+        raise DataError(f"{where} has the column {name!r} alone: features are needed beside the target")
+    return frame.drop(columns=[name]), column.to_numpy(), (name,)
+
+
+class _Rows:
+    """A DataFrame that is indexed by row numbers, as arrays are."""
+
+    def __init__(self, frame: pd.DataFrame):
+        self.frame = frame
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, rows: np.ndarray) -> pd.DataFrame:
+        return self.frame.iloc[rows]
+
+
+class TabularClassification(Task):
+    """Which class does this row belong to?
+
+    Columns of numbers are filled in (median) and standardised, and get another column that says "was missing" where
+    some were; columns of texts become one-hot, with no place for texts that training never saw.
+
+    Args:
+        data: A DataFrame, a CSV file, a list of dicts or an (n, columns) array; with the target in it, or in `y`.
+        y: One label a row, if they are not in `data`.
+        target: The name of the target column; the last by default.
+        test: Official test data: like `data`, or a pair ``(data, y)``; else `test_share` is taken from `data`.
+        name: What the task is called.
+        categorical: Columns of numbers that name categories.
+        ignore: Columns to leave out.
+        missing_values: Texts that mean missing, e.g. ``("?",)``; empty cells and NA always do.
+        class_weight: ``"auto"``, ``"balanced"``, None or a weight a label; see `archwright.task.loss.class_weights`.
+        metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
+        augmentation: What to do to training batches; light noise by default.
+        test_share: Of all rows.
+        validation_share: Of the rows that are not test.
+        split_seed: The same seed gives the same parts.
+        source: Where the data came from, for people.
+
+    Raises:
+        DataError: anything wrong with the data; the message says where, what was allowed and what to do.
+    """
+
+    default_space = "mlp"
+    spaces = ("mlp",)
+
+    def __init__(
+        self,
+        data: Any,
+        y: Any = None,
+        *,
+        target: str | None = None,
+        test: Any = None,
+        name: str = "table",
+        categorical: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        missing_values: Sequence[str] = (),
+        class_weight: ClassWeight = "auto",
+        metric: str | None = None,
+        augmentation: Augmentation | None = None,
+        test_share: float = 0.2,
+        validation_share: float = 0.2,
+        split_seed: int = 0,
+        source: str | None = None,
+    ):
+        table = _Table.read(data, y, target, test, categorical, ignore, missing_values, source)
+        labelled = Labelled.of(
+            table.features, table.targets, table.test_features, table.test_targets,
+            seed=split_seed, shares=(test_share, validation_share),
+        )  # fmt: skip
+        inputs = table.inputs(labelled.split.train)
+        test_rows = None if table.test_features is None else _frame_for(inputs, table.test_features)
+        super().__init__(
+            name=name,
+            parts=labelled.parts(_Rows(table.features), test_rows, lambda rows, where: inputs(rows)),
+            preparation=Preparation(inputs, labelled.classes),
+            n_outputs=len(labelled.classes.labels),
+            augmentation=augmentation or TableAugmentation(noise=0.05),
+            facts={**labelled.facts(table.source), **table.facts()},
+            **labelled.learning(class_weight, metric),
+        )
+
+    def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
+        """A residual MLP (`archwright.task.baseline.ResidualMLP`), of width 64 where nothing is said."""
+        return _mlp(self, width, max_params)
+
+
+class TabularRegression(Task):
+    """How much is it, for this row? Targets are standardised for training; metrics are in their own units.
+
+    Args:
+        data: As for `TabularClassification`.
+        y: (n,) or (n, targets) quantities, if they are not in `data`.
+        target: The name of the target column; the last by default.
+        test: Official test data: like `data`, or a pair ``(data, y)``; else `test_share` is taken from `data`.
+        name: What the task is called.
+        categorical: Columns of numbers that name categories.
+        ignore: Columns to leave out.
+        missing_values: Texts that mean missing, e.g. ``("?",)``; empty cells and NA always do.
+        metric: The main metric; ``"rmse"`` by default.
+        augmentation: What to do to training batches; light noise by default.
+        test_share: Of all rows.
+        validation_share: Of the rows that are not test.
+        split_seed: The same seed gives the same parts.
+        source: Where the data came from, for people.
+
+    Raises:
+        DataError: anything wrong with the data; the message says where, what was allowed and what to do.
+    """
+
+    default_space = "mlp"
+    spaces = ("mlp",)
+
+    def __init__(
+        self,
+        data: Any,
+        y: Any = None,
+        *,
+        target: str | None = None,
+        test: Any = None,
+        name: str = "table",
+        categorical: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        missing_values: Sequence[str] = (),
+        metric: str | None = None,
+        augmentation: Augmentation | None = None,
+        test_share: float = 0.2,
+        validation_share: float = 0.2,
+        split_seed: int = 0,
+        source: str | None = None,
+    ):
+        table = _Table.read(data, y, target, test, categorical, ignore, missing_values, source)
+        values = quantity_array(table.targets, f"target {table.target_names[0]!r}")
+        check_lengths(table.features, values, "data")
+        names = table.target_names
+        if len(names) != values.shape[1]:
+            names = tuple(f"{names[0]}{i}" for i in range(values.shape[1]))
+        split = divide(
+            strata_of(values), seed=split_seed, official_test=test is not None, test_share=test_share,
+            validation_share=validation_share,
+        )  # fmt: skip
+        inputs, quantities = table.inputs(split.train), Quantities.of(values[split.train], names)
+
+        def part(rows: np.ndarray) -> Part:
+            return Part(inputs(table.features.iloc[rows]), quantities.encode(values[rows]))
+
+        if split.test is not None:
+            held = part(split.test)
+        else:
+            assert table.test_features is not None
+            held = Part(inputs(table.test_features), quantities.encode(table.test_targets, "test targets"))
+        super().__init__(
+            name=name,
+            parts=Parts(part(split.train), part(split.validation), held),
+            preparation=Preparation(inputs, quantities),
+            loss=SquaredError(),
+            metrics=regression_metrics(quantities.mean, quantities.std),
+            metric=metric or "rmse",
+            n_outputs=values.shape[1],
+            augmentation=augmentation or TableAugmentation(noise=0.05),
+            facts={
+                **table.facts(),
+                "target_mean": list(quantities.mean),
+                "target_std": list(quantities.std),
+                "split_seed": split_seed,
+                "official_test": test is not None,
+            },
+        )
+
+    def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
+        """A residual MLP (`archwright.task.baseline.ResidualMLP`), of width 64 where nothing is said."""
+        return _mlp(self, width, max_params)
+
+
+def _frame_for(inputs: TableInputs, frame: pd.DataFrame) -> pd.DataFrame:
+    inputs(frame.iloc[:1])  # a column that is not there is told at once, by name
+    return frame
+
+
+def _mlp(task: Task, width: int | None, max_params: int | None) -> nn.Module:
+    def make(width: int) -> nn.Module:
+        return ResidualMLP(task.n_outputs, width=width)
+
+    return make(width or 64) if max_params is None else fitted(make, task.input_shape, max_params)

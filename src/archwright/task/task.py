@@ -1,0 +1,201 @@
+"""The `Task`: one learning problem, with its data divided and prepared, its loss, metrics, spaces and baseline."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from archwright.errors import DataError, did_you_mean
+from archwright.task.metrics import Metric
+from archwright.task.preparation import Preparation
+
+if TYPE_CHECKING:
+    from archwright.space import Space
+
+__all__ = ["Part", "Parts", "Task"]
+
+Augmentation = Callable[[Tensor, Generator | None], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Samples with their targets, resident in memory and prepared: what a training loop indexes.
+
+    Shapes: `inputs` is (n, *input_shape), float32 (int64 for tokens); `targets` is (n,) int64 for classes, (n, targets)
+    float32 for quantities.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets):
+            raise DataError(
+                f"a part has {len(self.inputs)} inputs and {len(self.targets)} targets: they must be as many"
+            )
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __add__(self, other: Part) -> Part:
+        return Part(torch.cat([self.inputs, other.inputs]), torch.cat([self.targets, other.targets]))
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The three parts of a task's data."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+
+class Task(ABC):
+    """A learning problem. A search sees `train` and `validation`; `open_test` is for the end, and is counted.
+
+    Args:
+        name: What it is called, e.g. ``"digits"``.
+        parts: Prepared data. The test part is kept away from everything but `open_test`.
+        preparation: How raw data were prepared, so that it can be done again.
+        loss: ``loss(output, target, label_smoothing)``, a scalar to minimise.
+        metrics: What outputs are scored by, by name.
+        metric: The name of the one that matters most.
+        n_outputs: How many numbers the network gives for each sample.
+        augmentation: ``augmentation(inputs, generator)`` on a training batch.
+        facts: JSON values that `describe` adds: where the data came from, its classes, the seed of its splits.
+
+    Attributes:
+        test_openings: How often the test part was opened.
+    """
+
+    default_space: str
+    spaces: tuple[str, ...]
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        parts: Parts,
+        preparation: Preparation,
+        loss: Callable[..., Tensor],
+        metrics: Mapping[str, Metric],
+        metric: str,
+        n_outputs: int,
+        augmentation: Augmentation,
+        facts: Mapping[str, Any],
+    ):
+        if metric not in metrics:
+            raise DataError(f"task {name!r} has no metric {metric!r}. {did_you_mean(metric, metrics)}")
+        self.name = name
+        self.train = parts.train
+        self.validation = parts.validation
+        self.preparation = preparation
+        self.metrics = metrics
+        self.metric = metric
+        self.n_outputs = n_outputs
+        self.augmentation = augmentation
+        self.test_openings = 0
+        self._test = parts.test
+        self._loss = loss
+        self._facts = dict(facts)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input, without the batch."""
+        return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many samples each part holds."""
+        return {"train": len(self.train), "validation": len(self.validation), "test": len(self._test)}
+
+    def open_test(self) -> Part:
+        """The test part. Meant for the very end: each call adds one to `test_openings`."""
+        self.test_openings += 1
+        return self._test
+
+    def train_and_validation(self) -> Part:
+        """Both parts in one, for the final training; prepared with the training part's statistics."""
+        return self.train + self.validation
+
+    def loss(self, output: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """What training minimises: a scalar."""
+        return self._loss(output, target, label_smoothing)
+
+    def augment(self, inputs: Tensor, generator: Generator | None = None) -> Tensor:
+        """A training batch, changed at random in ways that keep its targets true."""
+        return self.augmentation(inputs, generator)
+
+    def score(self, output: Tensor, target: Tensor, names: Sequence[str] | None = None) -> dict[str, float]:
+        """Metrics of a network's outputs for a whole part: all of them, or those named."""
+        wanted = self.metrics if names is None else names
+        for name in wanted:
+            if name not in self.metrics:
+                raise DataError(f"task {self.name!r} has no metric {name!r}. {did_you_mean(name, self.metrics)}")
+        output = output.detach()
+        return {name: self.metrics[name](output, target) for name in wanted}
+
+    def space(self, name: str | None = None) -> Space:
+        """A search space that fits: the default one, or the one called `name` (see `spaces`)."""
+        from archwright.nn import spaces
+
+        name = name or self.default_space
+        if name not in self.spaces:
+            raise DataError(f"task {self.name!r} has no space {name!r}. {did_you_mean(name, self.spaces)}")
+        return getattr(spaces, name)(self.input_shape, self.n_outputs)
+
+    @abstractmethod
+    def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
+        """A hand-made network to compare with: of this width, or the widest with at most `max_params` parameters."""
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all prepared data and the settings: equal means the same problem to the last bit."""
+        settings = {**self._settings(), "preparation": self.preparation.to_json()}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=repr).encode())
+        for part in (self.train, self.validation, self._test):
+            for tensor in (part.inputs, part.targets):
+                digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+                digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """What the task is, as JSON: kind, sizes, shapes, classes and their counts, where from, settings."""
+        return {
+            "name": self.name,
+            "kind": type(self).__name__,
+            "sizes": self.sizes,
+            "input_shape": list(self.input_shape),
+            "n_outputs": self.n_outputs,
+            **self._settings(),
+            **self._facts,
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        loss = self._loss.to_json() if hasattr(self._loss, "to_json") else {"loss": _called(self._loss)}
+        return {
+            "metric": self.metric,
+            "metrics": {m.name: m.direction for m in self.metrics.values()},
+            **loss,
+            "augmentation": _called(self.augmentation),
+        }
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{n} {part}" for part, n in self.sizes.items())
+        return f"<{type(self).__name__} {self.name!r}: {sizes}; inputs {self.input_shape}, {self.n_outputs} outputs>"
+
+
+def _called(function: Any) -> Any:
+    """A function or a frozen setting, as JSON that is the same in every process."""
+    if dataclasses.is_dataclass(function) and not isinstance(function, type):
+        return {"name": type(function).__name__, **dataclasses.asdict(function)}
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
