@@ -1,0 +1,152 @@
+"""Trials as JSON and back, exactly.
+
+Every float comes back as the very same float (NaN and infinities too, which JSON proper does not know but
+Python's reader and writer do), tuples come back as tuples, None as None. A field that holds its default is
+left out. The number and the status of a trial are columns of their own, and its learning curve is apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from archwright.errors import StoreError
+from archwright.space import Architecture
+from archwright.trial import Measurement, Proposal, Status, Trial
+
+__all__ = ["Record", "decode", "decode_curve", "decode_many", "dumps", "encode", "encode_curve"]
+
+
+class Record(NamedTuple):
+    """A trial as it stands in a store.
+
+    Args:
+        trial: The trial; its measurement's `curve` is empty unless curves were asked for.
+        told: Its place in the order of tells: 0, 1, 2, ...
+        asked_after: How many trials had been told when this one was asked for.
+    """
+
+    trial: Trial
+    told: int
+    asked_after: int
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: other mappings, and numbers of numpy or torch, which have `item`."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{value!r:.80} is a {type(value).__name__}, not a JSON value (number, text, list, object, null)")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
+
+
+def dumps(value: Any, what: str) -> str:
+    """Compact JSON of `value`; `what` names it if it cannot be written."""
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"{what} cannot be stored: {error}") from error
+
+
+def encode(trial: Trial) -> str:
+    """Everything of a trial but its number, status and learning curve."""
+    proposal, measured = trial.proposal, trial.measurement
+    body: dict[str, Any] = {"architecture": dict(proposal.architecture)}
+    if proposal.epochs is not None:
+        body["epochs"] = proposal.epochs
+    if proposal.continues is not None:
+        body["continues"] = proposal.continues
+    if proposal.parents:
+        body["parents"] = proposal.parents
+    if proposal.origin:
+        body["origin"] = proposal.origin
+    if measured is not None:
+        inside: dict[str, Any] = {}
+        body["measurement"] = inside
+        if measured.metrics:
+            inside["metrics"] = measured.metrics
+        if measured.costs:
+            inside["costs"] = measured.costs
+        if measured.seconds:
+            inside["seconds"] = measured.seconds
+        if measured.epochs:
+            inside["epochs"] = measured.epochs
+        if measured.extra:
+            inside["extra"] = measured.extra
+    if trial.scores is not None:
+        body["scores"] = trial.scores
+    if trial.violation:
+        body["violation"] = trial.violation
+    if trial.reason:
+        body["reason"] = trial.reason
+    if trial.key:
+        body["key"] = trial.key
+    if trial.seed:
+        body["seed"] = trial.seed
+    if trial.finished:
+        body["finished"] = trial.finished
+    return dumps(body, f"trial {trial.number}")
+
+
+def encode_curve(trial: Trial) -> str | None:
+    """The learning curve of a trial, or None when it has none."""
+    if trial.measurement is None or not trial.measurement.curve:
+        return None
+    return dumps(trial.measurement.curve, f"the learning curve of trial {trial.number}")
+
+
+def decode_curve(text: str | None) -> tuple[Mapping[str, float], ...]:
+    """Read what `encode_curve` wrote."""
+    return tuple(json.loads(text)) if text else ()
+
+
+def decode(number: int, status: Status, body: Mapping[str, Any], curve: str | None = None) -> Trial:
+    """A trial from its columns, with `body` parsed already."""
+    get = body.get
+    measured, scores = get("measurement"), get("scores")
+    return Trial(
+        number,
+        Proposal(
+            Architecture(body["architecture"]),
+            get("epochs"),
+            get("continues"),
+            tuple(get("parents", ())),
+            get("origin", ""),
+        ),
+        status,
+        None if measured is None else _measurement(measured, curve),
+        None if scores is None else tuple(scores),
+        get("violation", 0.0),
+        get("reason", ""),
+        get("key", ""),
+        get("seed", 0),
+        get("finished", 0.0),
+    )
+
+
+def _measurement(inside: Mapping[str, Any], curve: str | None) -> Measurement:
+    get = inside.get
+    return Measurement(
+        get("metrics") or {},
+        get("costs") or {},
+        decode_curve(curve),
+        get("seconds", 0.0),
+        get("epochs", 0),
+        get("extra") or {},
+    )
+
+
+def decode_many(rows: Sequence[Sequence[Any]]) -> list[Record]:
+    """Records from rows of (told, number, asked_after, status, body, curve).
+
+    The bodies are parsed as one JSON array: one call of the parser, which then also keeps a single copy of each name.
+    """
+    bodies = json.loads("[" + ",".join([row[4] for row in rows]) + "]")
+    return [
+        Record(decode(number, status, body, curve), told, asked_after)
+        for (told, number, asked_after, status, _, curve), body in zip(rows, bodies, strict=True)
+    ]
