@@ -69,7 +69,7 @@ def labels(options: tuple[Any, ...]) -> tuple[Any, ...]:
     for option, name in zip(options, short, strict=True):
         if not plain(option) and sum(1 for other in short if other == name) > 1:
             call = option if isinstance(option, Call) else made_by(option)
-            longer = repr(call) if call is not None and not is_open(call) else name
+            longer = repr(call) if call is not None and not is_open([call.args, call.kwargs]) else name
             name = longer if len(longer) <= 60 else name
         mark = (type(name), name)
         seen[mark] = seen.get(mark, 0) + 1
@@ -140,7 +140,7 @@ class Layout:
             self._parts(x.arguments(), path, condition, scope)
         elif isinstance(x, Mapping):
             for name, value in x.items():
-                self._walk(value, self._join(path, self._last(value, str(name))), condition, scope)
+                self._walk(value, self._path(path, value, str(name)), condition, scope)
         elif isinstance(x, (list, tuple)):
             self._parts(((str(i), v) for i, v in enumerate(x)), path, condition, scope)
         elif (call := made_by(x)) is not None:
@@ -154,11 +154,12 @@ class Layout:
         lone = sum(is_open(v) for _, v in listed) == 1
         for name, value in listed:
             silent = lone and not isinstance(value, Decided) and getattr(value, "name", None) is None
-            self._walk(value, path if silent else self._join(path, self._last(value, name)), condition, scope)
+            self._walk(value, path if silent else self._path(path, value, name), condition, scope)
 
-    @staticmethod
-    def _last(value: Any, name: str) -> str:
-        return getattr(value, "name", None) or name if isinstance(value, Node) else name
+    def _path(self, path: str, value: Any, name: str) -> str:
+        """Where a part stands: its node's own name comes before the name of its place."""
+        own = value.name if isinstance(value, Node) else None
+        return path if own and path.rsplit("/", 1)[-1] == own else self._join(path, own or name)
 
     @staticmethod
     def _join(path: str, part: str) -> str:

@@ -1,1 +1,8 @@
+"""The contracts of archwright's parts as test classes, for its own tests and for everyone's parts.
 
+Subclass one in a test file, say how to make yours, and pytest finds the rest. Needs pytest.
+"""
+
+from archwright.testing.strategy import StrategyContract
+
+__all__ = ["StrategyContract"]
