@@ -7,6 +7,8 @@
 VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
+# Work stealing keeps the tests of a file together, so that what they share is made once.
+PYTEST := -n $(JOBS) --dist worksteal
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
@@ -46,10 +48,10 @@ lint: setup ## the checks that run no code: style, types, layers
 	@$(MAKE) --no-print-directory --keep-going check-style check-format check-types check-layers
 
 test-fast: setup ## the tests but for the slow ones
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest $(PYTEST) -m "not slow"
 
 test-slow: setup ## the slow tests alone
-	$(BIN)/python -m pytest -n $(JOBS) -m slow
+	$(BIN)/python -m pytest $(PYTEST) -m slow
 
 check-style:
 	$(BIN)/ruff check
@@ -64,7 +66,7 @@ check-layers:
 	$(BIN)/lint-imports --no-logo
 
 check-tests:
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest $(PYTEST)
 
 wheel: setup ## build the source archive and the wheel into dist/
 	$(BIN)/python -m build --no-isolation
