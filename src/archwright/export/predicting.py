@@ -1,0 +1,141 @@
+"""Answers for new data from an exported folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from archwright.errors import DataError, ExportError, did_you_mean
+from archwright.export.agreement import tensors
+from archwright.export.card import Card, read_card
+from archwright.export.forms import FILES, Runs, open_form
+from archwright.export.writing import digest
+from archwright.task import Preparation
+from archwright.task.reading import read_raw
+
+__all__ = ["Prediction", "predict"]
+
+BATCH = 256
+RUNNABLE = ("source", "pt2", "onnx")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one sample.
+
+    Attributes:
+        sample: A file's name, or the number of the row from 0.
+        label: The likeliest class, for a classifier.
+        probability: That class's probability by softmax (a network's own, not calibrated).
+        value: Otherwise: the quantity in its own units, or the network's output as numbers.
+    """
+
+    sample: str
+    label: Any = None
+    probability: float | None = None
+    value: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that say something."""
+        return {k: v for k, v in asdict(self).items() if v is not None}
+
+
+def predict(folder: str | Path, data: Any, *, form: str | None = None, verify: bool = True) -> list[Prediction]:
+    """Run an exported network on new data.
+
+    Args:
+        folder: What a search or `export` wrote.
+        data: A path: an image, a folder of images, a CSV file with a header, an ``.npy`` file or an ``.npz`` file
+            with ``x``; or the same as arrays, tensors, a DataFrame. Raw, as the task was given it.
+        form: ``"source"``, ``"pt2"`` or ``"onnx"``; by default the first that is there. ``source`` executes the
+            folder's model.py: use only folders that you trust.
+        verify: Refuse files whose content changed since the export.
+
+    Raises:
+        ExportError: The folder is missing, not ours, changed, or lacks the form.
+        DataError: The data cannot be read, or do not fit the network.
+    """
+    card = read_card(folder)
+    home = Path(folder) if Path(folder).is_dir() else Path(folder).parent
+    run = _runner(card, home, form, verify)
+    raw, names = read_raw(data) if isinstance(data, (str, Path)) else (data, None)
+    preparation = Preparation.from_json(card.preparation) if card.preparation is not None else None
+    inputs = preparation.inputs(raw) if preparation is not None else _as_tensor(raw, card)
+    if tuple(inputs.shape[1:]) != card.input_shape:
+        raise DataError(
+            f"one sample of the data has shape {tuple(inputs.shape[1:])}: this network takes {card.input_shape}. "
+            "Give it data of the kind that it was trained on"
+        )
+    if len(inputs) == 0:
+        raise DataError("the data hold no sample: give at least one")
+    output = _outputs(run, inputs)
+    names = names if names is not None and len(names) == len(inputs) else [str(i) for i in range(len(inputs))]
+    return _answers(names, output, card, preparation)
+
+
+def _runner(card: Card, folder: Path, form: str | None, verify: bool) -> Runs:
+    """What runs the chosen form, or the first that is there and intact."""
+    if form is not None and form not in RUNNABLE:
+        raise ExportError(f"no form that runs is called {form!r}. {did_you_mean(form, RUNNABLE)}")
+    there = [f for f in RUNNABLE if card.file(f) is not None and (folder / FILES[f]).is_file()]
+    chosen = form or next(iter(there), None)
+    if chosen is None:
+        wanted = ", ".join(FILES[f] for f in RUNNABLE)
+        raise ExportError(f"{folder} holds none of {wanted}: export the network again")
+    if card.file(chosen) is None:
+        why = card.left_out.get(chosen, "it was not asked for")
+        raise ExportError(f"{folder} has no {FILES[chosen]}: {why}. There are: {', '.join(there) or 'none'}")
+    for part in ("source", "weights") if chosen == "source" else (chosen,):
+        file, path = card.file(part), folder / FILES[part]
+        if not path.is_file():
+            raise ExportError(f"{folder} has no {path.name}, which its card lists: it was removed; export again")
+        if verify and (file is None or digest(path) != file.sha256):
+            raise ExportError(
+                f"{path} changed since it was exported (its SHA-256 is not the card's): export again, "
+                "or pass verify=False if the change is yours"
+            )
+    return open_form(folder, chosen)
+
+
+def _as_tensor(raw: Any, card: Card) -> Tensor:
+    """Data for a network without a preparation: numbers as they are."""
+    dtype = getattr(torch, card.input_dtype)
+    try:
+        if not isinstance(raw, Tensor):
+            raw = torch.from_numpy(np.array(raw, dtype=np.float64))
+        inputs: Tensor = raw.detach().cpu().to(dtype)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"the data are no array of numbers ({error}): this network's card says nothing of how to prepare others; "
+            f"give an array of shape (n, {', '.join(map(str, card.input_shape))})"
+        ) from None
+    if dtype.is_floating_point and not bool(inputs.isfinite().all()):
+        bad = int((~inputs.isfinite()).sum())
+        raise DataError(f"the data hold {bad} NaN or infinite values: remove or replace them")
+    return inputs
+
+
+def _outputs(run: Runs, inputs: Tensor) -> Tensor:
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(inputs), BATCH):
+            given = list(tensors(run(inputs[start : start + BATCH])))
+            if len(given) != 1:
+                raise ExportError(f"the network gives {len(given)} tensors: predict reads networks that give one")
+            parts.append(given[0])
+    return torch.cat(parts)
+
+
+def _answers(names: list[str], output: Tensor, card: Card, preparation: Preparation | None) -> list[Prediction]:
+    labels = card.labels or getattr(preparation and preparation.targets, "labels", None)
+    if labels and output.dim() == 2 and output.shape[1] == len(labels):
+        probability, index = output.double().softmax(1).max(1)
+        rows = zip(names, index.tolist(), probability.tolist(), strict=True)
+        return [Prediction(name, label=labels[i], probability=p) for name, i, p in rows]
+    values = preparation.answers(output) if preparation is not None else output.tolist()
+    return [Prediction(name, value=value) for name, value in zip(names, values, strict=True)]
