@@ -135,7 +135,8 @@ class Store:
                 with self._transaction(f"run '{name}' was not begun") as connection:
                     values = {"name": name, "status": made.status, "created": made.created, "meta": meta}
                     found = connection.execute(schema.runs.insert(), values)
-                    return replace(made, id=int(found.inserted_primary_key[0])  # type: ignore[index])
+                    key: Any = found.inserted_primary_key
+                    return replace(made, id=int(key[0]))
             except StoreError as error:
                 if not isinstance(error.__cause__, IntegrityError):
                     raise
