@@ -66,14 +66,20 @@ def _layers(graph: nx.DiGraph) -> tuple[dict[Hashable, Box], list[list[Hashable]
     """Boxes by name, waypoints among them, and each edge as the names it passes."""
     import networkx as nx
 
+    order = list(nx.lexicographical_topological_sort(graph, key=str))
+    layers: dict[Hashable, int] = {}
+    for node in order:
+        layers[node] = 1 + max((layers[p] for p in graph.predecessors(node)), default=-1)
+    for node in reversed(order):  # what is read late moves down to its reader: one long edge instead of several
+        if 0 < graph.in_degree(node) <= graph.out_degree(node):
+            layers[node] = min(layers[s] for s in graph.successors(node)) - 1
     boxes: dict[Hashable, Box] = {}
-    for node in nx.lexicographical_topological_sort(graph, key=str):
+    for node in order:
         label = str(graph.nodes[node].get("label", node))
         lines = _split(label)
-        layer = 1 + max((boxes[p].layer for p in graph.predecessors(node)), default=-1)
         width = max(len(lines[0]) * LETTER * 1.06, *(len(s) * LETTER * 0.9 for s in lines), 34) + 2 * PAD
         kind = "end" if graph.in_degree(node) == 0 or graph.out_degree(node) == 0 else lines[0]
-        boxes[node] = Box(layer, lines, kind, label, width, len(lines) * LINE + PAD)
+        boxes[node] = Box(layers[node], lines, kind, label, width, len(lines) * LINE + PAD)
     edges = []
     for u, v in graph.edges:
         path = [u, *(("way", u, v, i) for i in range(boxes[u].layer + 1, boxes[v].layer)), v]
@@ -138,38 +144,43 @@ def _place(boxes: dict[Hashable, Box], rows: list[list[Hashable]]) -> None:
             start += boxes[n].width + GAP_X
         for n in row:
             boxes[n].x -= start / 2
-    for turn in range(24):
+    for turn in range(80):
         for row in rows if turn % 2 == 0 else reversed(rows):
-            near = "above" if turn % 2 == 0 else "below"
-            _settle(boxes, row, [_pull(boxes, n, near) for n in row])
+            _settle(boxes, row)
     left = min(b.x - b.width / 2 for b in boxes.values())
     for box in boxes.values():
         box.x += MARGIN - left
 
 
-def _pull(boxes: dict[Hashable, Box], name: Hashable, side: str) -> float:
-    near = [boxes[m].x for m in getattr(boxes[name], side)] or [boxes[name].x]
-    both = [boxes[m].x for m in (*boxes[name].above, *boxes[name].below)] or near
-    return 0.5 * sum(near) / len(near) + 0.5 * sum(both) / len(both)
+def _pull(boxes: dict[Hashable, Box], name: Hashable) -> tuple[float, float]:
+    """Where a box wants to be, and how much: edges between waypoints pull hardest, so that long edges are straight.
+
+    Priorities after E. Gansner et al., *A technique for drawing directed graphs*, IEEE TSE 1993, section 4.
+    """
+    box = boxes[name]
+    near = [(boxes[m], (1 if box.lines else 4) * (1 if boxes[m].lines else 4)) for m in (*box.above, *box.below)]
+    weight = sum(w for _, w in near)
+    return (sum(b.x * w for b, w in near) / weight, weight) if weight else (box.x, 1)
 
 
-def _settle(boxes: dict[Hashable, Box], row: list[Hashable], wish: list[float]) -> None:
+def _settle(boxes: dict[Hashable, Box], row: list[Hashable]) -> None:
     """The places nearest to the wishes (least squares) that keep order and gaps: pool adjacent violators."""
     offset, at = [0.0], 0.0
     for a, b in itertools.pairwise(row):
         at += (boxes[a].width + boxes[b].width) / 2 + GAP_X
         offset.append(at)
-    pools: list[tuple[float, int]] = []
-    for w, o in zip(wish, offset, strict=True):
-        total, n = w - o, 1
-        while pools and pools[-1][0] / pools[-1][1] > total / n:
-            t, k = pools.pop()
-            total, n = total + t, n + k
-        pools.append((total, n))
+    pools: list[tuple[float, float, int]] = []
+    for name, o in zip(row, offset, strict=True):
+        wish, weight = _pull(boxes, name)
+        total, n = (wish - o) * weight, 1
+        while pools and pools[-1][0] / pools[-1][1] > total / weight:
+            t, w, k = pools.pop()
+            total, weight, n = total + t, weight + w, n + k
+        pools.append((total, weight, n))
     i = 0
-    for total, n in pools:
+    for total, weight, n in pools:
         for _ in range(n):
-            boxes[row[i]].x = total / n + offset[i]
+            boxes[row[i]].x = total / weight + offset[i]
             i += 1
 
 
@@ -181,7 +192,8 @@ def _svg(boxes: dict[Hashable, Box], rows: list[list[Hashable]], edges: list[lis
     kinds: dict[str, int] = {}
     out = [
         f'<svg class="network" xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}"><title>{escape(title)}</title>'
+        f'width="{width:.0f}" height="{height:.0f}" style="min-width:{0.7 * width:.0f}px">'
+        f"<title>{escape(title)}</title>"
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path class="tip" d="M0 0.5 L8 4 L0 7.5 z"/></marker></defs>'
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ __all__ = ["page", "write_page"]
 SHOWN_ROWS, MOST_ROWS = 15, 200
 DRAWN_DECISIONS, LISTED_DECISIONS = 12, 300
 MOST_DRAWN_NODES = 600
+BESIDE = 740
+"""A drawing wider than this, in pixels, takes the page's full width; the decisions stand below it."""
 
 
 def write_page(record: RunRecord, path: str | os.PathLike[str]) -> Path:
@@ -96,7 +99,7 @@ def _figures(record: RunRecord) -> dict[str, go.Figure]:
 def _facts(record: RunRecord) -> dict[str, Any]:
     """What the template shows, worked out here so that the template only lays it out."""
     final = record.final or {}
-    decided = fared(record)
+    decided, drawing = fared(record), _drawing(record)
     won = record.winner
     counts = record.counts()
     goals = record.objectives.goals
@@ -111,7 +114,8 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "sentence": outcome.sentence(record),
         "tiles": _tiles(record),
         "held": outcome.ceilings(record),
-        "drawing": _drawing(record),
+        "drawing": drawing,
+        "broad": int((re.findall(r' width="(\d+)"', drawing) or [0])[0]) > BESIDE,
         "won": won,
         "counts": counts,
         "goal": record.goal,
@@ -158,9 +162,8 @@ def _tiles(record: RunRecord) -> list[tuple[str, str, str]]:
 
 
 def _drawing(record: RunRecord) -> Markup:
-    if record.graph is None or len(record.graph) > MOST_DRAWN_NODES:
-        return Markup("")
-    return Markup(draw(record.graph))
+    fits = record.graph is not None and len(record.graph) <= MOST_DRAWN_NODES
+    return Markup(draw(record.graph)) if fits and record.graph is not None else Markup("")
 
 
 def _settings(record: RunRecord) -> list[tuple[str, str]]:

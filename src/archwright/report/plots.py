@@ -199,7 +199,9 @@ def decision_figure(record: RunRecord, found: Fared) -> go.Figure:
     points = found.points[::step]
     note = f"{len(points):,} of {len(found.points):,} trials drawn" if step > 1 else ""
     if found.continuous:
-        figure = _figure(_axis(escape(found.name), log=found.logarithmic), _axis(_name(goal.metric)), note)
+        figure = _figure(
+            _axis(escape(found.name), log="power" if found.logarithmic else False), _axis(_name(goal.metric)), note
+        )
         figure.add_trace(
             go.Scatter(
                 x=[p[0] for p in points],
@@ -274,7 +276,7 @@ def _figure(x: dict[str, Any], y: dict[str, Any], note: str = "") -> go.Figure:
     return figure
 
 
-def _axis(title: str, log: bool = False) -> dict[str, Any]:
+def _axis(title: str, log: bool | Literal["power"] = False) -> dict[str, Any]:
     made = {
         "title": {"text": title, "standoff": 8},
         "gridcolor": "rgba(128,134,142,0.22)",
@@ -282,7 +284,10 @@ def _axis(title: str, log: bool = False) -> dict[str, Any]:
         "showline": False,
         "automargin": True,
     }
-    return {**made, "type": "log", "dtick": "D2", "exponentformat": "SI"} if log else made
+    if not log:
+        return made
+    small = {"exponentformat": "power", "dtick": 1}  # learning rates read as powers of ten, costs as 20k
+    return {**made, "type": "log", **(small if log == "power" else {"exponentformat": "SI", "dtick": "D2"})}
 
 
 def _line(
