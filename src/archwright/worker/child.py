@@ -124,6 +124,14 @@ class Child:
         with contextlib.suppress(psutil.Error):
             self.rss = self._measured.memory_info().rss
 
+    def notice_end(self) -> None:
+        """If it has ended, make the search hear of it, even where a process that it forked keeps its socket open."""
+        with self._guard:
+            if not self._buried and self.process.poll() is not None:
+                self._end()
+                with contextlib.suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)  # what has arrived can still be read
+
     def bury(self) -> int:
         """Make sure that it is dead and forgotten by the system; its exit code, negative for a signal."""
         with self._guard:

@@ -16,13 +16,9 @@ from archwright.evaluator import Evaluator
 from archwright.objective import Objectives
 from archwright.worker.job import Job, Outcome
 from archwright.worker.run import run
-from archwright.worker.workers import OnReport, Workers
+from archwright.worker.workers import OnReport, Workers, unheard
 
 __all__ = ["InProcess"]
-
-
-def _unheard(number: int, point: object) -> None:
-    """Where nobody listens."""
 
 
 class InProcess(Workers):
@@ -39,7 +35,7 @@ class InProcess(Workers):
 
     capacity = 1
 
-    def __init__(self, evaluator: Evaluator, objectives: Objectives, *, on_report: OnReport = _unheard):
+    def __init__(self, evaluator: Evaluator, objectives: Objectives, *, on_report: OnReport = unheard):
         self.evaluator = evaluator
         self.objectives = objectives
         self.on_report = on_report

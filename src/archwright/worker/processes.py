@@ -17,11 +17,10 @@ from archwright.errors import BudgetError, WorkerError
 from archwright.evaluator import Evaluator
 from archwright.objective import Objectives
 from archwright.worker.child import Child
-from archwright.worker.inprocess import _unheard
 from archwright.worker.job import Job, Outcome
 from archwright.worker.luggage import pack
 from archwright.worker.watch import Watch
-from archwright.worker.workers import OnReport, Workers
+from archwright.worker.workers import OnReport, Workers, unheard
 
 __all__ = ["Processes"]
 
@@ -62,7 +61,7 @@ class Processes(Workers):
         *,
         memory_limit: int | None = None,
         threads: int = 1,
-        on_report: OnReport = _unheard,
+        on_report: OnReport = unheard,
         log_folder: Path | None = None,
         retries: int = 2,
         starts: int = 3,

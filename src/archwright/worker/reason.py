@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import sysconfig
 import traceback
 from pathlib import Path
@@ -48,11 +47,7 @@ def reason_of(error: BaseException) -> str:
 def _place(error: BaseException) -> str:
     """`` (train.py:12)``: the innermost line that is neither ours, nor Python's, nor an installed package's."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = str(Path(frame.filename).resolve())
-        if (
-            not path.startswith(_NOT_THE_USERS)
-            and not frame.filename.startswith("<")
-            and frame.filename != sys.executable
-        ):
-            return f" ({Path(frame.filename).name}:{frame.lineno})"
+        path = Path(frame.filename)
+        if path.is_absolute() and not str(path.resolve()).startswith(_NOT_THE_USERS):
+            return f" ({path.name}:{frame.lineno})"
     return ""

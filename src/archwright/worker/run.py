@@ -27,8 +27,8 @@ def _unheard(point: Mapping[str, float]) -> None:
 def run(evaluator: Evaluator, objectives: Objectives, job: Job, report: Report = _unheard) -> Outcome:
     """Do one job. Never raises, but for an interrupt (Ctrl-C).
 
-    An architecture whose costs exceed a ceiling comes back as ``infeasible``, untrained. An exception, a metric
-    that is no finite number, or a goal's metric that was not measured comes back as ``failed`` with a reason of one line.
+    An architecture whose costs exceed a ceiling comes back as ``infeasible``, untrained. An exception, a metric that is
+    no finite number, or a goal's metric that was not measured: ``failed``, with a reason of one line.
     """
     costs: dict[str, float] = {}
     try:

@@ -14,7 +14,7 @@ EVERY_S = 0.05
 
 
 class Watch(threading.Thread):
-    """Looks at every child twenty times a second, and kills those that overstep.
+    """Looks at every child twenty times a second, kills those that overstep, and notices those that have ended.
 
     Args:
         children: A list that its owner may change while we look.
@@ -35,6 +35,7 @@ class Watch(threading.Thread):
                 reason = child.check(now, self.memory_limit)
                 if reason is not None:
                     child.kill(reason)
+                child.notice_end()
 
     def stop(self) -> None:
         """Look no more."""

@@ -15,6 +15,10 @@ OnReport = Callable[[int, Mapping[str, float]], None]
 """Told a trial's number and each point of its learning curve as it comes, for showing progress."""
 
 
+def unheard(number: int, point: Mapping[str, float]) -> None:
+    """An `OnReport` where nobody listens."""
+
+
 class Workers(ABC):
     """Takes jobs and gives back their outcomes, in whichever order they end. A context manager.
 
