@@ -86,7 +86,10 @@ def equal(a: nn.Module, b: nn.Module) -> bool:
     if not all(_same(a._buffers[n], b._buffers[n]) for n in a._non_persistent_buffers_set):
         return False
     mine, other = _plain(a), _plain(b)
-    if set(mine) != set(other) or not all(_same(v, other[k]) for k, v in mine.items()):
+    torch_own = type(a).__module__.startswith("torch.nn.")  # for its layers, 3 and (3, 3) mean the same
+    if set(mine) != set(other) or not all(
+        _same(_short(v), _short(other[k])) if torch_own else _same(v, other[k]) for k, v in mine.items()
+    ):
         return False
     return all(
         (c is None) == (b._modules[n] is None) and (c is None or equal(c, b._modules[n]))  # type: ignore[arg-type]
@@ -158,6 +161,8 @@ def _attributes(layer: nn.Module, names: list[str]) -> dict[str, Any]:
             "batch_first": layer.self_attn.batch_first,
             "bias": layer.linear1.bias is not None,
         }
+    elif "Pool" in type(layer).__name__ and getattr(layer, "stride", None) == getattr(layer, "kernel_size", 0):
+        special = {"stride": None}  # what it is by default
     elif isinstance(getattr(layer, "bias", False), (Tensor, type(None))):
         special = {"bias": layer.bias is not None}
     return {n: special[n] if n in special else getattr(layer, n) for n in names if n in special or hasattr(layer, n)}

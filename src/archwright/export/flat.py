@@ -93,7 +93,7 @@ def ready(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype) -> 
         raise ExportError(f"the network cannot be copied: {_line(error)}") from error
     example = random_inputs(input_shape, dtype)[1]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):  # lazy layers draw their weights here
             network(example)
     except Exception as error:
         raise ExportError(
@@ -204,7 +204,7 @@ def kind_of(layer: nn.Module) -> str:
     for pattern, kind in KINDS:
         if re.fullmatch(pattern, name):
             return kind
-    if name.isupper() or name[1:] == name[1:].lower() or re.fullmatch(r"[A-Z]+e?LU\d?", name):
+    if name.isupper() or name[1:] == name[1:].lower() or re.fullmatch(r"[A-Z][A-Za-z]{0,2}LU\d?", name):
         return name.lower()
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
