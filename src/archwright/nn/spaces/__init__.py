@@ -1,0 +1,8 @@
+"""Default spaces: rich around networks that are good for their size, from some thousand parameters up."""
+
+from archwright.nn.spaces.convnet import convnet
+from archwright.nn.spaces.mlp import mlp
+from archwright.nn.spaces.mobile import mobile
+from archwright.nn.spaces.sequence import sequence
+
+__all__ = ["convnet", "mlp", "mobile", "sequence"]
