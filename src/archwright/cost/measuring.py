@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from archwright.cost.counting import Walk
 from archwright.cost.timing import latency
 from archwright.cost.twin import checked_shape, own_dtype, run, twin, untouched_rng
-from archwright.errors import ObjectiveError, did_you_mean
+from archwright.errors import EvaluationError, ObjectiveError, did_you_mean
 from archwright.nn import is_materialized
 from archwright.objective import COSTS
 
@@ -77,6 +77,8 @@ def measure(
             if lazy:
                 with Walk():
                     run(sized, x)
+                if not is_materialized(sized):
+                    raise EvaluationError("parts of the network see no input and so have no size: remove them")
             if walks:
                 with Walk([*sized.parameters(), *sized.buffers()], [x]) as walk:
                     run(sized, x)
