@@ -161,7 +161,7 @@ class Task(ABC):
     def fingerprint(self) -> str:
         """SHA-256 over all prepared data and the settings: equal means the same problem to the last bit."""
         settings = {**self._settings(), "preparation": self.preparation.to_json()}
-        digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=repr).encode())
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for part in (self.train, self.validation, self._test):
             for tensor in (part.inputs, part.targets):
                 digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
@@ -197,5 +197,6 @@ class Task(ABC):
 def _called(function: Any) -> Any:
     """A function or a frozen setting, as JSON that is the same in every process."""
     if dataclasses.is_dataclass(function) and not isinstance(function, type):
-        return {"name": type(function).__name__, **dataclasses.asdict(function)}
+        settings = {"name": type(function).__name__, **dataclasses.asdict(function)}
+        return json.loads(json.dumps(settings, default=_called))
     return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
