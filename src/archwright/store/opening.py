@@ -17,6 +17,9 @@ from archwright.store.faults import explained, foreign
 
 __all__ = ["locate", "open_database"]
 
+SMALLEST_BYTES = 512
+"""The smallest page that SQLite has."""
+
 
 def locate(place: str | os.PathLike[str]) -> tuple[URL, Path | None]:
     """The database URL of a path or URL, and the path of its file if it is a file."""
@@ -61,6 +64,8 @@ def _check_path(path: Path, place: str, create: bool) -> None:
     if path.is_dir():
         raise StoreError(f"{place} is a folder: give a file in it, such as {Path(place) / 'runs.db'}")
     if path.exists():
+        if 0 < path.stat().st_size < SMALLEST_BYTES:  # SQLite would take a file of one byte for an empty one
+            raise foreign(place, "no SQLite file")
         return
     if not create:
         near = sorted(p.name for p in path.parent.glob("*.db")) if path.parent.is_dir() else []
