@@ -75,8 +75,7 @@ def measure(
                 sized = twin(module, device="cpu", weights=False)
                 x = torch.zeros((1, *shape), dtype=dtype or own_dtype(module))
             if lazy:
-                with Walk():
-                    run(sized, x)
+                run(sized, x)  # unwatched: small networks, the many, are quicker so
                 if not is_materialized(sized):
                     raise EvaluationError("parts of the network see no input and so have no size: remove them")
             if walks:

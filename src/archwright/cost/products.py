@@ -97,11 +97,6 @@ def _recurrent(x: Tensor, second: Any, third: Any, fourth: Any, *rest: Any) -> A
     return macs, (out, *(torch.zeros_like(s) for s in states))
 
 
-def _redrawn(tensor: Tensor, *args: Any, **kwargs: Any) -> Answer:
-    """Initial weights of a layer that infers its sizes: their values do not matter, and drawing them takes long."""
-    return 0, tensor.zero_()
-
-
 def _matmul(out: Tensor, a: Tensor, b: Tensor) -> int:
     return out.numel() * a.shape[-1]
 
@@ -115,7 +110,6 @@ ANSWERED: dict[Any, Callable[..., Answer]] = {
     aten.baddbmm: _addmm,
     aten.scaled_dot_product_attention: _attention,
     **dict.fromkeys((aten.lstm, aten.gru, aten.rnn_tanh, aten.rnn_relu), _recurrent),
-    **dict.fromkeys((aten.uniform_, aten.normal_), _redrawn),
 }
 
 COUNTED: dict[Any, Callable[..., int]] = {
