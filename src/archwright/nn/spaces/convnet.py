@@ -22,7 +22,7 @@ from archwright.space import Space, choice, integer, repeat
 __all__ = ["convnet", "staged_convnet"]
 
 ROOMY = {2: 64, 3: 28}
-"""From this length or side on, the first layer may already halve the size, and LeNet's may go without padding."""
+"""From this length or side on, the first layer may already halve the size, and there is a classic family."""
 
 
 def convnet(
@@ -35,10 +35,10 @@ def convnet(
 ) -> Space:
     """Convolutional networks for images (C, H, W) and sequences (C, T).
 
-    Three families. ``separable``: residual depthwise-separable blocks, which reach most a parameter. ``mixed``: every
-    block is separable, a residual convolution, or an inverted residual with or without squeeze-excite. ``classic``:
-    convolution, pooling and linear layers as in LeNet-5 (LeCun et al., *Gradient-Based Learning Applied to Document
-    Recognition*, 1998), which is a point of it from 28 x 28 pixels on. The first two share their decisions.
+    A first layer, then up to three stages; each halves the size and goes on with residual blocks: separable ones,
+    plain convolutions, or inverted residuals with or without squeeze-excite. For images of 28 x 28 pixels and more, and
+    sequences of 64 steps and more, there is a second family, ``classic``: convolution, pooling and linear layers, of
+    which LeNet-5 is a point (LeCun et al., *Gradient-Based Learning Applied to Document Recognition*, 1998).
 
     Args:
         input_shape: Shape of one input, without the batch.
@@ -48,67 +48,53 @@ def convnet(
         head: `archwright.nn.Classifier` or `archwright.nn.Regressor`.
     """
     shape = check_shape("convnet", input_shape, (2, 3))
-    separable, mixed = staged_convnet(shape, widths, depth)
-    last = head_of(head, n_outputs)
-    families = (
-        kinds.separable(*separable, last),
-        kinds.mixed(*mixed, last),
-        kinds.classic(*_classic_parts(shape, n_outputs, head)),
-    )
+    parts = [*staged_convnet(shape, widths, depth), head_of(head, n_outputs)]
+    if not _roomy(shape):
+        return Space(nn.Sequential(*parts))
+    families = (kinds.staged(*parts), kinds.classic(*_classic_parts(shape, n_outputs, head)))
     return Space(choice(*families, name="family"))
 
 
-def staged_convnet(shape: tuple[int, ...], widths: Sequence[int], depth: int) -> tuple[list[Any], list[Any]]:
-    """The layers before the head, with separable blocks and with mixed ones; both share what they can."""
+def _roomy(shape: tuple[int, ...]) -> bool:
+    return min(shape[1:]) >= ROOMY[len(shape)]
+
+
+def staged_convnet(shape: tuple[int, ...], widths: Sequence[int], depth: int) -> list[Any]:
+    """The layers before the head."""
     act = choice(*ACTIVATIONS, name="activation", tied=True)
     width = choice(*widths, name="width")
     kernels = allowed_kernels(shape, (3, 5, 7, 9) if len(shape) == 2 else (3, 5))
-    roomy = min(shape[1:]) >= ROOMY[len(shape)]
     first = nn.ConvBlock(
         width,
         kernel=choice(*kernels, name="kernel"),
-        stride=choice(1, 2, name="stride") if roomy else 1,
+        stride=choice(1, 2, name="stride") if _roomy(shape) else 1,
         activation=act,
     )
-    stages = min(3, halvings(shape))
-    depths = [choice(*range(depth + 1), name=f"depth{i}") for i in range(1, stages + 1)]
-    enters: dict[int, Any] = {}
 
-    def family(block: Any) -> list[Any]:
-        def stage(wide: Any, i: int) -> list[Any]:
-            enter = enters.setdefault(i, _enter(wide, choice(*kernels, name="kernel"), act, i))
-            return [enter, named(repeat(block, depths[i - 1]), "blocks")]
+    def stage(wide: Any, i: int) -> list[Any]:
+        enter = _enter(wide, choice(*kernels, name="kernel"), act)
+        return [enter, named(repeat(_block(kernels, act), (0, depth), name="depth"), "blocks")]
 
-        return staged(first, stage, stages, width)
-
-    return family(_separable_block(kernels, act)), family(_mixed_block(kernels, act))
+    return staged(first, stage, min(3, halvings(shape)), width)
 
 
-def _enter(wide: Any, kernel: Any, act: Any, i: int) -> Any:
-    """The first layer of a stage, which halves the size: by a residual separable step, by pooling, or by a convolution."""
+def _enter(wide: Any, kernel: Any, act: Any) -> Any:
+    """What begins a stage and halves the size: a residual separable step, pooling, or a convolution."""
     return choice(
-        nn.Residual(nn.SeparableBlock(wide, kernel, 2, activation=act)),
-        nn.Sequential(nn.MaxPool(2), nn.SeparableBlock(wide, kernel, activation=act)),
-        nn.ConvBlock(wide, kernel, 2, activation=act),
-        name=f"enter{i}",
+        kinds.separable(nn.Residual(nn.SeparableBlock(wide, kernel, 2, activation=act))),
+        kinds.pooled(nn.MaxPool(2), nn.SeparableBlock(wide, kernel, activation=act)),
+        kinds.conv(nn.ConvBlock(wide, kernel, 2, activation=act)),
+        name="enter",
     )
 
 
-def _separable_block(kernels: Sequence[int], act: Any) -> Any:
-    return nn.Residual(nn.SeparableBlock(kernel=choice(*kernels, name="kernel"), activation=act), project=False)
-
-
-def _mixed_block(kernels: Sequence[int], act: Any) -> Any:
+def _block(kernels: Sequence[int], act: Any) -> Any:
     kernel = choice(*kernels, name="kernel")
+    expansion, squeeze = choice(1.5, 2, 3, name="expansion"), choice(0, 0.25, name="squeeze")
     return choice(
-        nn.Residual(nn.SeparableBlock(kernel=kernel, activation=act), project=False),
-        nn.Residual(nn.ConvBlock(kernel=kernel, activation=act), project=False),
-        nn.InvertedResidual(
-            expansion=choice(1.5, 2, 3, name="expansion"),
-            kernel=kernel,
-            squeeze=choice(0, 0.25, name="squeeze"),
-            activation=act,
-        ),
+        kinds.separable(nn.Residual(nn.SeparableBlock(kernel=kernel, activation=act), project=False)),
+        kinds.conv(nn.Residual(nn.ConvBlock(kernel=kernel, activation=act), project=False)),
+        kinds.inverted(nn.InvertedResidual(None, expansion, kernel, squeeze=squeeze, activation=act)),
         name="block",
     )
 
@@ -118,7 +104,6 @@ def _classic_parts(shape: tuple[int, ...], n_outputs: int, head: Any) -> list[An
     act = choice("relu", "tanh", name="activation", tied=True)
     norm = choice("batch", "none", name="norm")
     kernels = allowed_kernels(shape, (3, 5, 7) if len(shape) == 2 else (3, 5))
-    roomy = min(shape[1:]) >= ROOMY[len(shape)]
     parts: list[Any] = []
     for i, width in enumerate([integer(4, 16, step=2, name="width"), integer(8, 32, step=4, name="width")], start=1):
         convolution = nn.ConvBlock(
@@ -126,7 +111,7 @@ def _classic_parts(shape: tuple[int, ...], n_outputs: int, head: Any) -> list[An
             kernel=choice(*kernels, name="kernel"),
             activation=act,
             norm=norm,
-            padding=choice("same", "valid", name="padding") if roomy else "same",
+            padding=choice("same", "valid", name="padding") if _roomy(shape) else "same",
         )
         parts.append(named(convolution, f"conv{i}"))
         if halvings(shape) >= i:

@@ -7,7 +7,19 @@ from torch import nn
 from archwright.nn.connect import sequential_flow
 from archwright.space import searchable
 
-__all__ = ["attention", "causal", "classic", "convolution", "mixed", "recurrent", "separable"]
+__all__ = [
+    "attention",
+    "causal",
+    "classic",
+    "conv",
+    "convolution",
+    "inverted",
+    "pooled",
+    "recurrent",
+    "separable",
+    "stage",
+    "staged",
+]
 
 
 def _attention(*parts: nn.Module) -> nn.Module:
@@ -22,11 +34,19 @@ def _classic(*parts: nn.Module) -> nn.Module:
     return nn.Sequential(*parts)
 
 
+def _conv(*parts: nn.Module) -> nn.Module:
+    return nn.Sequential(*parts)
+
+
 def _convolution(*parts: nn.Module) -> nn.Module:
     return nn.Sequential(*parts)
 
 
-def _mixed(*parts: nn.Module) -> nn.Module:
+def _inverted(*parts: nn.Module) -> nn.Module:
+    return nn.Sequential(*parts)
+
+
+def _pooled(*parts: nn.Module) -> nn.Module:
     return nn.Sequential(*parts)
 
 
@@ -38,12 +58,24 @@ def _separable(*parts: nn.Module) -> nn.Module:
     return nn.Sequential(*parts)
 
 
+def _stage(*parts: nn.Module) -> nn.Module:
+    return nn.Sequential(*parts)
+
+
+def _staged(*parts: nn.Module) -> nn.Module:
+    return nn.Sequential(*parts)
+
+
 attention = searchable(_attention, flow=sequential_flow)
 causal = searchable(_causal, flow=sequential_flow)
 classic = searchable(_classic, flow=sequential_flow)
+conv = searchable(_conv, flow=sequential_flow)
 convolution = searchable(_convolution, flow=sequential_flow)
-mixed = searchable(_mixed, flow=sequential_flow)
+inverted = searchable(_inverted, flow=sequential_flow)
+pooled = searchable(_pooled, flow=sequential_flow)
 recurrent = searchable(_recurrent, flow=sequential_flow)
 separable = searchable(_separable, flow=sequential_flow)
-for _kind in (attention, causal, classic, convolution, mixed, recurrent, separable):
+stage = searchable(_stage, flow=sequential_flow)
+staged = searchable(_staged, flow=sequential_flow)
+for _kind in (attention, causal, classic, conv, convolution, inverted, pooled, recurrent, separable, stage, staged):
     _kind.__name__ = _kind.__name__.lstrip("_")

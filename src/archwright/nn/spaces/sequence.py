@@ -27,7 +27,7 @@ def sequence(
 ) -> Space:
     """Networks for sequences (C, T), of four kinds.
 
-    ``convolution``: the separable family of `convnet`. The others begin with a convolution and perhaps a pooling, and go
+    ``convolution``: the stages of `convnet`. The others begin with a convolution and perhaps a pooling, and go
     on with ``causal`` (gated convolutions of doubling dilation), ``recurrent`` (RNN, GRU or LSTM) or ``attention``
     (Transformer blocks).
 
@@ -39,7 +39,7 @@ def sequence(
         head: `archwright.nn.Classifier` or `archwright.nn.Regressor`.
     """
     shape = check_shape("sequence", input_shape, (2,))
-    convolution, _ = staged_convnet(shape, widths, depth)
+    convolution = staged_convnet(shape, widths, depth)
     before = _before(shape, widths)
     last = head_of(head, n_outputs)
     # The end of a sequence holds what a recurrent layer has seen of all of it.

@@ -8,6 +8,7 @@ from typing import Any
 
 from archwright import nn
 from archwright.errors import SpaceError
+from archwright.nn.spaces import kinds
 from archwright.space import choice, searchable
 from archwright.space.nodes import Node
 
@@ -83,7 +84,7 @@ def head_of(head: Any, n_outputs: int) -> Any:
 
 
 def staged(first: Any, stage: Callable[[Any, int], list[Any]], stages: int, width: Any) -> list[Any]:
-    """A first layer, then stages of smaller size and greater width, the last of three or more being optional.
+    """A first layer, then stages of smaller size and greater width, the last of several being optional.
 
     The width of a stage is that of the one before times an open growth: one decision sets the size of all
     (Radosavovic et al., *Designing Network Design Spaces*, CVPR 2020, https://arxiv.org/abs/2003.13678).
@@ -98,8 +99,8 @@ def staged(first: Any, stage: Callable[[Any, int], list[Any]], stages: int, widt
     growths: list[Any] = []
     for i in range(1, stages + 1):
         growths.append(choice(*GROWTHS, name=f"growth{i}"))
-        made = nn.Sequential(*stage(scaled(width, *growths), i))
-        if i == stages >= 3:
+        made = kinds.stage(*stage(scaled(width, *growths), i))
+        if i == stages >= 2:
             made = choice(nn.Identity(), made, name=f"stage{i}")
         parts.append(named(made, f"stage{i}"))
     return parts
