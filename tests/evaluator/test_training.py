@@ -1,0 +1,232 @@
+import pickle
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from archwright import nn, task
+from archwright.errors import EvaluationError
+from archwright.evaluator import Context, Evaluator, Recipe, StopTrial, Training
+from archwright.space import Architecture, Space, choice, searchable
+from archwright.trial import Proposal
+
+FIXED = {"precision": "float32", "layout": "contiguous"}
+
+
+def test_learning_happens(space, digits):
+    measured = Training(space, digits, Recipe(epochs=6, batch_size=32, augment=False, **FIXED))(
+        Proposal(Architecture({"0/width": 16, "4/dropout": 0.0})), seed=0
+    )
+    assert measured.metrics["accuracy"] > 0.9
+    assert set(measured.metrics) == set(digits.metrics)
+    assert measured.epochs == 6
+    assert measured.costs["params"] == 16 * 9 + 32 + 16 * 16 * 9 + 32 + 170
+
+
+def test_the_curve_has_a_point_for_each_epoch(training, small):
+    curve = training(Proposal(small), seed=0).curve
+    assert [p["epoch"] for p in curve] == [1, 2, 3]
+    assert {"train_loss", "lr", "accuracy", "log_loss"} <= set(curve[0])
+    assert curve[-1]["train_loss"] < curve[0]["train_loss"]
+
+
+def test_the_same_seed_gives_the_same_measurement_and_another_seed_another(training, small):
+    first, again, other = (training(Proposal(small), seed=seed) for seed in (5, 5, 6))
+    assert first == again
+    assert first.curve != other.curve
+
+
+def test_a_copy_in_another_process_would_measure_the_same(training, small):
+    copy = pickle.loads(pickle.dumps(training))
+    assert copy(Proposal(small, epochs=1), seed=1) == training(Proposal(small, epochs=1), seed=1)
+
+
+def test_torchs_global_random_numbers_are_left_alone(training, small):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    measured = training(Proposal(small, epochs=1), seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(4)
+    assert training(Proposal(small, epochs=1), seed=1) == measured, "the caller's seed must not matter"
+
+
+def test_the_templates_of_the_space_stay_untrained(digits):
+    template = torch.nn.Linear(64, 10)
+    before = template.weight.detach().clone()
+    space = Space(
+        nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.0), template, choice(nn.Identity(), nn.Dropout(0.1)))
+    )
+    training = Training(space, digits, Recipe(epochs=1, **FIXED))
+    training(Proposal(space.sample(np.random.default_rng(0))), seed=0)
+    assert torch.equal(template.weight, before)
+
+
+def test_a_deadline_within_an_epoch_keeps_the_best_so_far(space, digits, small):
+    training = Training(space, digits, Recipe(epochs=10_000, **FIXED))
+    deadline = []
+
+    def report(point):
+        deadline.append(point)
+
+    started = time.monotonic()
+    measured = training(Proposal(small), 0, Context(deadline=started + 1.5, report=report))
+    assert measured.extra["stopped"] == "deadline"
+    assert 1 <= measured.epochs == len(measured.curve) == len(deadline) < 10_000
+    assert measured.metrics["accuracy"] == max(p["accuracy"] for p in measured.curve)
+
+
+def test_a_deadline_before_the_first_epoch_ends_is_an_error(training, small):
+    with pytest.raises(EvaluationError, match=r"deadline came in epoch 1"):
+        training(Proposal(small), 0, Context(deadline=time.monotonic()))
+
+
+def test_a_deadline_is_obeyed_inside_an_epoch(digits, small):
+    """The one epoch is cut while it runs: a step is slow, and there are dozens of them."""
+
+    class Slow(torch.nn.Module):
+        steps = 0
+
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(64, 10)
+
+        def forward(self, x):
+            Slow.steps += 1
+            time.sleep(0.02)
+            return self.linear(x.flatten(1))
+
+    space = Space(nn.Sequential(searchable(Slow)(), nn.Dropout(p=choice(0.0, 0.1, name="end"))))
+    training = Training(space, digits, Recipe(batch_size=8, **FIXED))
+    with pytest.raises(EvaluationError, match="deadline"):
+        training(Proposal(Architecture({"end": 0.0})), 0, Context(deadline=time.monotonic() + 0.3))
+    assert Slow.steps < len(digits.train) // 8
+
+
+def test_a_loss_that_is_not_finite_names_its_epoch(space, digits, small):
+    training = Training(space, digits, Recipe(epochs=4, optimizer="sgd", lr=1e30, warmup=0.0, **FIXED))
+    with pytest.raises(EvaluationError, match=r"^non-finite loss at epoch 1$"):
+        training(Proposal(small), seed=0)
+
+
+def test_the_best_epochs_weights_are_kept_and_measured(space, digits, small):
+    recipe = Recipe(epochs=6, batch_size=32, lr=0.1, schedule="constant", warmup=0.0, **FIXED)
+    training = Training(space, digits, recipe)
+    for seed in range(8):  # a high, constant rate: soon there is a run whose last epoch is not its best
+        module, measured = training.fit(small, seed)
+        accuracies = [p["accuracy"] for p in measured.curve]
+        if max(accuracies) > accuracies[-1]:
+            break
+    assert max(accuracies) > accuracies[-1]
+    assert measured.extra["best_epoch"] == 1 + accuracies.index(max(accuracies))
+    with torch.no_grad():
+        said = digits.score(module(digits.validation.inputs), digits.validation.targets)
+    assert said["accuracy"] == measured.metrics["accuracy"] == max(accuracies)
+
+    last = Training(space, digits, replace(recipe, keep="last"))(Proposal(small), seed)
+    assert last.metrics["accuracy"] == accuracies[-1]
+
+
+def test_best_is_least_where_the_metric_is_an_error():
+    diabetes = task.load("diabetes")
+    assert diabetes.metrics[diabetes.metric].direction == "minimize"
+    space = Space(
+        nn.Sequential(nn.Linear(diabetes.input_shape[0], choice(8, 16, name="width")), nn.ReLU(), nn.LazyLinear(1))
+    )
+    measured = Training(space, diabetes, Recipe(epochs=5, batch_size=32, **FIXED))(
+        Proposal(Architecture({"width": 8})), seed=0
+    )
+    assert measured.metrics[diabetes.metric] == pytest.approx(min(p[diabetes.metric] for p in measured.curve))
+
+
+def test_averaged_weights_are_measured_and_kept_when_the_recipe_says_so(space, digits, small):
+    recipe = Recipe(epochs=4, batch_size=32, lr=0.1, schedule="constant", warmup=0.0, **FIXED)
+    plain, averaged = (Training(space, digits, replace(recipe, ema=ema)) for ema in (0.0, 0.98))
+    (_, rough), (module, smooth) = plain.fit(small, seed=0), averaged.fit(small, seed=0)
+    assert [p["train_loss"] for p in rough.curve] == [p["train_loss"] for p in smooth.curve], "the training is the same"
+    assert smooth.metrics["log_loss"] < rough.metrics["log_loss"], "at a high, constant rate the average is better"
+    with torch.no_grad():
+        said = digits.score(module(digits.validation.inputs), digits.validation.targets)
+    assert said["accuracy"] == smooth.metrics["accuracy"]
+
+
+def test_report_hears_each_epoch_and_may_stop_the_trial(training, small):
+    heard = []
+
+    def report(point):
+        heard.append(point)
+        if len(heard) == 2:
+            raise StopTrial("no hope")
+
+    measured = training(Proposal(small), 0, Context(report=report))
+    assert len(heard) == len(measured.curve) == measured.epochs == 2
+    assert measured.extra["stopped"] == "no hope"
+    assert measured.metrics["accuracy"] == max(p["accuracy"] for p in measured.curve)
+
+
+def test_what_report_raises_otherwise_is_not_swallowed(training, small):
+    def report(point):
+        raise KeyError("broken pipe")
+
+    with pytest.raises(KeyError):
+        training(Proposal(small), 0, Context(report=report))
+
+
+def test_fit_gives_a_plain_network(space, digits, small):
+    recipe = Recipe(epochs=1, precision="bfloat16", layout="channels_last", ema=0.9)
+    module, measured = Training(space, digits, recipe).fit(small, seed=0)
+    assert not module.training
+    assert not any(torch.nn.parameter.is_lazy(p) for p in module.parameters())
+    for tensor in module.parameters():
+        assert tensor.dtype == torch.float32
+        assert tensor.device.type == "cpu"
+        assert tensor.is_contiguous()
+        assert tensor.requires_grad
+    output = module(torch.zeros(2, *digits.input_shape))
+    assert output.dtype == torch.float32
+    assert measured.metrics["accuracy"] > 0
+
+
+def test_fit_on_both_parts_learns_from_more_and_measures_nothing(training, digits, small):
+    module, measured = training.fit(small, seed=0, part="train+validation", epochs=2)
+    assert measured.metrics == {}
+    assert [set(p) for p in measured.curve] == [{"epoch", "train_loss", "lr"}] * 2
+    alone, _ = training.fit(small, seed=0, part="train", epochs=2)
+    assert not torch.equal(next(module.parameters()), next(alone.parameters()))
+
+
+def test_a_part_that_fit_does_not_know_is_refused(training, small):
+    with pytest.raises(EvaluationError, match=r"'test'.*allowed are 'train'"):
+        training.fit(small, seed=0, part="test")
+
+
+def test_the_test_part_is_never_opened(training, digits):
+    assert digits.test_openings == 0
+
+
+def test_costs_need_no_training(training, small):
+    costs = training.costs(small, ("params", "macs"))
+    assert costs == {"params": training(Proposal(small, epochs=1), 0).costs["params"], "macs": costs["macs"]}
+    assert costs["macs"] > costs["params"]
+
+
+def test_latency_is_a_cost_too(training, small):
+    assert training.costs(small, ("latency_ms",))["latency_ms"] > 0
+
+
+def test_a_network_with_the_wrong_number_of_outputs_is_told_so(digits):
+    space = Space(nn.Sequential(nn.Flatten(), nn.LazyLinear(choice(7, 10, name="outputs"))))
+    training = Training(space, digits, Recipe(epochs=1, **FIXED))
+    with pytest.raises(EvaluationError, match=r"made \(127, 7\) of 127 inputs.*needs \(127, 10\)"):
+        training(Proposal(Architecture({"outputs": 7})), seed=0)
+
+
+def test_a_space_of_something_else_than_networks_is_told_so(digits):
+    training = Training(Space({"x": choice(1, 2, name="x")}), digits, Recipe(epochs=1, **FIXED))
+    with pytest.raises(EvaluationError, match="builds a dict"):
+        training(Proposal(Architecture({"x": 1})), seed=0)
+
+
+def test_training_is_an_evaluator(training):
+    assert isinstance(training, Evaluator)
