@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
+from archwright.errors import DataError
 from archwright.task import metrics
 
 
@@ -79,3 +80,14 @@ def test_regression_metrics_are_in_the_targets_own_units():
 def test_directions_say_which_way_is_better():
     both = {**metrics.classification_metrics(), **metrics.regression_metrics()}
     assert {n for n, m in both.items() if m.direction == "minimize"} == {"log_loss", "rmse", "mae"}
+
+
+def test_tied_outputs_count_half_in_the_roc_auc():
+    output = torch.tensor([[0.0, s] for s in (1.0, 1.0, 2.0, 2.0, 0.0)])
+    target = torch.tensor([0, 1, 1, 0, 0])
+    assert metrics.roc_auc(output, target) == pytest.approx(reference.roc_auc_score([0, 1, 1, 0, 0], [1, 1, 2, 2, 0]))
+
+
+def test_an_unknown_average_is_refused(scored):
+    with pytest.raises(DataError, match=r"average is 'weighted': allowed are 'macro'"):
+        metrics.f1(*scored, average="weighted")

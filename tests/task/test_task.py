@@ -165,3 +165,16 @@ def test_importing_the_package_does_not_import_torch():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_a_worker_that_gets_a_task_of_images_waits_for_neither_scikit_learn_nor_pandas(tmp_path):
+    (tmp_path / "task.pickle").write_bytes(pickle.dumps(task.load("digits")))
+    code = (
+        "import pickle, sys, torch; t = pickle.load(open(sys.argv[1], 'rb'));"
+        "t.score(torch.zeros(288, 10), t.validation.targets); t.loss(torch.zeros(288, 10), t.validation.targets);"
+        "print([m for m in ('sklearn', 'pandas', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "task.pickle"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

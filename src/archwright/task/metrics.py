@@ -1,7 +1,7 @@
 """Metrics: numbers that say how good outputs are, each with the direction in which it is better.
 
-The cheap ones that a training loop asks for after every epoch (accuracy, balanced accuracy, log loss, errors of
-regression) are torch operations; the others are scikit-learn's.
+All are torch operations of a few microseconds, since a training loop asks for them after every epoch; importing
+scikit-learn's would cost every worker seconds at its start. The tests hold them to scikit-learn's values.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn import metrics as sklearn_metrics
 from torch import Tensor
+
+from archwright.errors import DataError
 
 __all__ = [
     "Direction",
@@ -75,43 +75,55 @@ def log_loss(output: Tensor, target: Tensor) -> float:
 
 def precision(output: Tensor, target: Tensor, average: str | None = "macro") -> Any:
     """Of what is called a class, the share that is; 0 for a class never called. ``average=None``: one a class."""
-    return _of_classes(sklearn_metrics.precision_score, output, target, average)
+    called, _, right = _counts(output, target)
+    return _averaged(right / called.clamp_min(1), average)
 
 
 def recall(output: Tensor, target: Tensor, average: str | None = "macro") -> Any:
-    """Of a class, the share that is found. ``average=None``: one a class."""
-    return _of_classes(sklearn_metrics.recall_score, output, target, average)
+    """Of a class, the share that is found; 0 for a class that does not occur. ``average=None``: one a class."""
+    _, there, right = _counts(output, target)
+    return _averaged(right / there.clamp_min(1), average)
 
 
 def f1(output: Tensor, target: Tensor, average: str | None = "macro") -> Any:
     """Harmonic mean of precision and recall. ``average=None``: one a class."""
-    return _of_classes(sklearn_metrics.f1_score, output, target, average)
+    called, there, right = _counts(output, target)
+    return _averaged(2 * right / (called + there).clamp_min(1), average)
 
 
-def _of_classes(function: Callable[..., Any], output: Tensor, target: Tensor, average: str | None) -> Any:
-    classes = np.arange(output.shape[1])
-    truth, called = target.cpu().numpy(), output.argmax(1).cpu().numpy()
-    value = function(truth, called, labels=classes, average=average, zero_division=0)
-    return value.tolist() if average is None else float(value)
+def _counts(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How often each class is called, is there, and is called rightly."""
+    called, n = output.argmax(1), output.shape[1]
+    counted = (torch.bincount(c, minlength=n).double() for c in (called, target, target[called == target]))
+    first, second, third = counted
+    return first, second, third
+
+
+def _averaged(values: Tensor, average: str | None) -> Any:
+    if average not in (None, "macro"):
+        raise DataError(f"average is {average!r}: allowed are 'macro', and None for a value a class")
+    return values.tolist() if average is None else values.mean().item()
 
 
 def roc_auc(output: Tensor, target: Tensor) -> float:
     """Area under the ROC curve, one class against the rest, mean over the classes.
 
-    A class that is absent from `target`, or alone in it, has no curve and is left out; 0.5 if none has one, and
-    where an output is not a number.
+    By ranks (Mann and Whitney), ties counting half. A class that is absent from `target`, or alone in it, has no
+    curve and is left out; 0.5 if none has one, and where an output is not a number.
     """
-    scores = torch.softmax(output.double(), 1).cpu().numpy()
-    truth = target.cpu().numpy()
-    if not np.isfinite(scores).all():
+    scores = torch.softmax(output.double(), 1)
+    if not torch.isfinite(scores).all():
         return 0.5
-    classes = [1] if scores.shape[1] == 2 else range(scores.shape[1])
-    areas = [
-        sklearn_metrics.roc_auc_score(truth == c, scores[:, c])
-        for c in classes
-        if 0 < np.count_nonzero(truth == c) < len(truth)
-    ]
-    return float(np.mean(areas)) if areas else 0.5
+    areas = []
+    for c in (1,) if scores.shape[1] == 2 else range(scores.shape[1]):
+        mine = target == c
+        positive = int(mine.sum())
+        negative = len(mine) - positive
+        if positive and negative:
+            _, place, count = torch.unique(scores[:, c], return_inverse=True, return_counts=True)
+            rank = (count.cumsum(0) - (count - 1) / 2)[place]
+            areas.append((rank[mine].sum().item() - positive * (positive + 1) / 2) / (positive * negative))
+    return sum(areas) / len(areas) if areas else 0.5
 
 
 def per_class(output: Tensor, target: Tensor, classes: Sequence[Any]) -> list[dict[str, Any]]:

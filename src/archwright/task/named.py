@@ -9,19 +9,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from archwright.errors import DataError, MissingExtraError, did_you_mean
 from archwright.task.augment import SequenceAugmentation
 from archwright.task.image import ImageClassification
 from archwright.task.reading import read_npz
 from archwright.task.sequence import SequenceClassification
-from archwright.task.table import read_csv
-from archwright.task.tabular import TabularClassification, TabularRegression
 from archwright.task.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["NamedData", "load", "names"]
 
@@ -79,7 +79,7 @@ def _mnist1d(**options: Any) -> Task:
     return SequenceClassification(data["x"].astype(np.float32), data["y"], **{**settings, **options})
 
 
-MNIST1D_AUGMENTATION = SequenceAugmentation(shift=0.1, amplitude=0.1, tilt=0.5, smooth_noise=0.15, noise=0.0)
+MNIST1D_AUGMENTATION = SequenceAugmentation(shift=0.1, amplitude=0.15, tilt=0.5, smooth_noise=0.15, noise=0.0)
 
 
 def _mnist5k(**options: Any) -> Task:
@@ -93,6 +93,8 @@ def _mnist5k(**options: Any) -> Task:
 def _breast_cancer(**options: Any) -> Task:
     from sklearn.datasets import load_breast_cancer
 
+    from archwright.task.tabular import TabularClassification
+
     data = load_breast_cancer(as_frame=True)
     y = data.target.map(dict(enumerate(map(str, data.target_names)))).rename("diagnosis")
     settings = {"name": "breast_cancer", "source": "scikit-learn load_breast_cancer"}
@@ -101,6 +103,8 @@ def _breast_cancer(**options: Any) -> Task:
 
 def _diabetes(**options: Any) -> Task:
     from sklearn.datasets import load_diabetes
+
+    from archwright.task.tabular import TabularRegression
 
     data = load_diabetes(as_frame=True, scaled=False)
     y = data.target.rename("progression")
@@ -216,6 +220,9 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
     settings = {"name": path.stem, "source": str(path), **options}
     kind = settings.pop("kind", None)
     if suffix in (".csv", ".tsv"):
+        from archwright.task.table import read_csv
+        from archwright.task.tabular import TabularClassification, TabularRegression
+
         frame = read_csv(path)
         if kind is None:
             kind = _kind_of_target(frame, settings.get("target"))
@@ -242,6 +249,8 @@ def _looks_like_images(x: np.ndarray) -> bool:
 
 
 def _from_arrays(kind: str, data: dict[str, np.ndarray], settings: dict[str, Any], path: Path) -> Task:
+    from archwright.task.tabular import TabularClassification, TabularRegression
+
     x, y = data["x"], data["y"]
     if kind in ("images", "sequences"):
         make: Callable[..., Task] = ImageClassification if kind == "images" else SequenceClassification
@@ -258,6 +267,8 @@ def _from_arrays(kind: str, data: dict[str, np.ndarray], settings: dict[str, Any
 
 def _kind_of_target(frame: pd.DataFrame, target: str | None) -> str:
     """Texts, booleans and few integers are classes; numbers with fractions and many integers are quantities."""
+    import pandas as pd
+
     name = str(target) if target is not None else str(frame.columns[-1])
     if name not in frame.columns:
         raise DataError(f"the table has no target column {name!r}. {did_you_mean(name, map(str, frame.columns))}")
@@ -283,6 +294,8 @@ def _made(make: Callable[..., Task], options: dict[str, Any], name: str) -> Task
 
 
 def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
+    from archwright.task.tabular import TabularClassification, TabularRegression
+
     made = {
         _digits: ImageClassification, _mnist5k: ImageClassification, _mnist1d: SequenceClassification,
         _ucr: SequenceClassification, _breast_cancer: TabularClassification, _diabetes: TabularRegression,

@@ -1,18 +1,23 @@
-"""From tables to standardised tensors: missing numbers filled in, categories as one-hot columns."""
+"""From tables to standardised tensors: missing numbers filled in, categories as one-hot columns.
+
+pandas is imported where a table is touched: a worker that trains on images should not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from archwright.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Column", "TableInputs", "as_frame", "read_csv"]
 
@@ -22,6 +27,8 @@ MOST_LEVELS = 50
 
 def read_csv(path: str | Path) -> pd.DataFrame:
     """A CSV file with a header; the separator is the most frequent of , ; and tab in it."""
+    import pandas as pd
+
     path = Path(path)
     if not path.is_file():
         raise DataError(f"data file {str(path)!r} does not exist: give the path of a CSV file")
@@ -39,6 +46,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 def as_frame(raw: Any, where: str = "table", names: Sequence[str] | None = None) -> pd.DataFrame:
     """A DataFrame, a CSV path, a list of dicts, or a (n, columns) array as a DataFrame with string names."""
+    import pandas as pd
+
     if isinstance(raw, (str, Path)):
         frame = read_csv(raw)
     elif isinstance(raw, pd.DataFrame):
@@ -92,6 +101,8 @@ class Column:
     @classmethod
     def of(cls, name: str, kind: str, values: pd.Series) -> Column:
         """Measure the training part."""
+        import pandas as pd
+
         if kind == "category":
             texts = _texts(values)
             counts = pd.Series([t for t in texts if t is not None], dtype=object).value_counts()
@@ -131,6 +142,8 @@ def _texts(values: pd.Series) -> list[str | None]:
 
 def _numbers(name: str, values: pd.Series) -> np.ndarray:
     """A column as float64 with NaN where missing. Text or infinite values raise `DataError`."""
+    import pandas as pd
+
     numbers = pd.to_numeric(values, errors="coerce")
     odd = np.flatnonzero((numbers.isna() & ~values.isna()).to_numpy())
     if len(odd):
@@ -153,6 +166,8 @@ def _numbers(name: str, values: pd.Series) -> np.ndarray:
 
 def kind_of(name: str, values: pd.Series, where: str) -> str | None:
     """``"number"``, ``"category"``, or None for a column that cannot teach (every text another)."""
+    import pandas as pd
+
     present = values.dropna()
     if len(present) == 0:
         raise DataError(
