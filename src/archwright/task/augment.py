@@ -2,7 +2,7 @@
 
 Each class is a frozen setting and a callable ``augmentation(inputs, generator) -> inputs``. Inputs are
 prepared (standardised) tensors, so noise and tilt are in standard deviations. Nothing here works sample by
-sample: a batch of 128 small inputs costs well under a millisecond.
+sample: a batch of 128 small inputs costs less than a millisecond.
 """
 
 from __future__ import annotations

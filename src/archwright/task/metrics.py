@@ -1,6 +1,6 @@
 """Metrics: numbers that say how good outputs are, each with the direction in which it is better.
 
-All are torch operations of a few microseconds, since a training loop asks for them after every epoch; importing
+All are torch operations, cheap enough for a training loop to ask for after every epoch; importing
 scikit-learn's would cost every worker seconds at its start. The tests hold them to scikit-learn's values.
 """
 
