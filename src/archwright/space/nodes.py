@@ -268,9 +268,9 @@ def remember(made: Any, call: Call) -> None:
 class Searchable:
     """What `searchable` returns: calling it waits when an argument is open, and runs at once when none is."""
 
-    def __init__(self, function: Callable[..., Any], flow: Callable[..., Any] | None = None):
+    def __init__(self, function: Callable[..., Any], flow: Callable[..., Any] | None = None, name: str | None = None):
         functools.update_wrapper(self, function, updated=())
-        self.__name__: str = getattr(function, "__name__", type(function).__name__)
+        self.__name__: str = name or getattr(function, "__name__", type(function).__name__)
         self.function = function
         self.flow = flow
 
@@ -293,13 +293,15 @@ class Searchable:
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Searchable, (self.function, self.flow)
+        return Searchable, (self.function, self.flow, self.__name__)
 
     def __repr__(self) -> str:
         return f"searchable({getattr(self.function, '__qualname__', self.function)!s})"
 
 
-def searchable(function: Callable[..., Any], *, flow: Callable[..., Any] | None = None) -> Searchable:
+def searchable(
+    function: Callable[..., Any], *, flow: Callable[..., Any] | None = None, name: str | None = None
+) -> Searchable:
     """Let `function` (a function, or a class such as ``torch.nn.Linear``) take open arguments.
 
     Args:
@@ -308,6 +310,7 @@ def searchable(function: Callable[..., Any], *, flow: Callable[..., Any] | None 
             call, so that architectures that compute the same function are recognised. A function
             ``flow(flow, x, *args, **kwargs)`` that gets the arguments still open; see `archwright.space.Flow`.
             Without it, the call is one operation, told apart by its arguments.
+        name: What it is called in architectures; the function's own name by default.
 
     >>> scale = searchable(lambda a, b: a * b)
     >>> scale(2, 3)
@@ -315,7 +318,7 @@ def searchable(function: Callable[..., Any], *, flow: Callable[..., Any] | None 
     >>> scale(2, choice(3, 4)).kwargs
     {}
     """
-    return function if isinstance(function, Searchable) else Searchable(function, flow)
+    return function if isinstance(function, Searchable) else Searchable(function, flow, name)
 
 
 def is_open(value: Any) -> bool:

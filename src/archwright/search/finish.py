@@ -1,0 +1,247 @@
+"""The final choice: the best candidates trained again, the chosen one trained on all but the test, tested once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archwright.errors import EvaluationError
+from archwright.evaluator import Context
+from archwright.objective import Objectives, best, minimize, ranked
+from archwright.search.plan import FinalPlan
+from archwright.trial import Measurement, Proposal, Trial
+from archwright.worker import Job, Outcome, Workers
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from archwright.evaluator import Training
+    from archwright.task import Task
+
+__all__ = ["Chosen", "Refit", "choose", "finish"]
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+
+TRAINED = Objectives.of([minimize("train_loss")])
+"""What the workers of the final choice are asked for: that the training ended in numbers."""
+
+
+class Refit:
+    """An evaluator that trains anew and keeps the network.
+
+    Trials numbered below `finals_from` train on the training part and are measured on validation; the others
+    train on both parts together.
+    """
+
+    def __init__(self, training: Training, folder: Path, finals_from: int):
+        self.training, self.folder, self.finals_from = training, folder, finals_from
+
+    def __call__(self, proposal: Proposal, seed: int, context: Context | None = None) -> Measurement:
+        """Train, write the weights to ``folder/<number>.pt``, and measure."""
+        import torch
+
+        context = context or Context()
+        final = context.number >= self.finals_from
+        part = "train+validation" if final else "train"
+        module, measured = self.training.fit(proposal.architecture, seed, part, proposal.epochs, context.deadline)
+        if final:
+            torch.save(module.state_dict(), self.folder / f"{context.number}.pt")
+        last = measured.curve[-1]["train_loss"] if measured.curve else float("nan")
+        return Measurement(
+            {**measured.metrics, "train_loss": last}, measured.costs, measured.curve, measured.seconds, measured.epochs
+        )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The network that a search ends with.
+
+    Args:
+        trial: The trial that proposed it.
+        module: Trained on training and validation part, evaluation mode, on the CPU.
+        outcome: The whole choice as JSON; see `archwright.report.RunRecord`.
+    """
+
+    trial: Trial
+    module: nn.Module
+    outcome: Mapping[str, Any]
+
+
+def choose(trials: Sequence[Trial], objectives: Objectives, candidates: int) -> list[Trial]:
+    """The trials to train again: the best by leaderboard, with several goals also the front's knee, no function twice."""
+    order = list(ranked([t for t in trials if t.status == "done" and t.violation == 0]))
+    if len(objectives.goals) > 1 and order:
+        knee = best(order)
+        order = [knee, *order] if knee is not None else order
+    distinct: dict[str, Trial] = {}
+    for trial in order:
+        distinct.setdefault(trial.key, trial)
+    return list(distinct.values())[: max(1, candidates)]
+
+
+def finish(
+    training: Training,
+    trials: Sequence[Trial],
+    objectives: Objectives,
+    plan: FinalPlan,
+    *,
+    open_workers: Callable[[Refit, Objectives], Workers],
+    folder: Path,
+    seed: int = 0,
+    deadline: float | None = None,
+    step: Callable[[str], None] = lambda text: None,
+) -> Chosen | None:
+    """Choose among the best trials, train the chosen one, and measure it on the test part, once.
+
+    Args:
+        training: Trains.
+        trials: Of the search.
+        objectives: What better means.
+        plan: How thorough to be.
+        open_workers: Makes the workers that train.
+        folder: Where weights are kept meanwhile.
+        seed: All randomness is a function of it.
+        deadline: When candidates' trainings end early, on the clock of `time.monotonic`.
+        step: Told each training that has ended.
+
+    Returns:
+        None where no trial was measured.
+    """
+    began = time.monotonic()
+    picked = choose(trials, objectives, plan.candidates)
+    if not picked:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = plan.seeds * len(picked) if plan.candidates and len(picked) > 1 else 0
+    with open_workers(Refit(training, folder, jobs), TRAINED) as workers:
+        candidates = [
+            Job(n, Proposal(picked[n % len(picked)].architecture, plan.epochs), _seed(seed, n), deadline=deadline)
+            for n in range(jobs)
+        ]
+        by_number = _collect(workers, candidates, step, "candidate")
+        validated = [
+            [by_number[n].measurement for n in range(i, jobs, len(picked)) if by_number[n].status == "done"]
+            for i in range(len(picked))
+        ]
+        winner = _winner(picked, validated, objectives)
+        finals = [
+            Job(jobs + i, Proposal(winner.architecture, plan.epochs), _seed(seed, jobs + i)) for i in range(plan.finals)
+        ]
+        trained = [o for o in _collect(workers, finals, step, "final").values() if o.status == "done"]
+    if not trained:
+        raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")
+    modules = [_load(training, winner, folder / f"{o.number}.pt") for o in sorted(trained, key=lambda o: o.number)]
+    test, size = _test(training.task, modules, objectives, seed)
+    outcome = {
+        "chosen": winner.number,
+        "architecture": dict(winner.architecture),
+        "plan": {"epochs": plan.epochs, "candidate_seeds": plan.seeds, "final_seeds": len(modules)},
+        "seeds": [_seed(seed, jobs + i) for i in range(plan.finals)],
+        "candidates": [
+            {
+                "number": t.number,
+                "validation": _by_metric(t, measured),
+                "costs": dict(t.measurement.costs) if t.measurement else {},
+            }
+            for t, measured in zip(picked, validated, strict=True)
+        ],
+        "test": test,
+        "test_size": size,
+        "confidence": CONFIDENCE,
+        "costs": dict(winner.measurement.costs) if winner.measurement else {},
+        "seconds": time.monotonic() - began,
+    }
+    return Chosen(winner, modules[0], outcome)
+
+
+def _seed(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, number, 2]).generate_state(1)[0]) & 0x7FFFFFFF
+
+
+def _collect(workers: Workers, jobs: Sequence[Job], step: Callable[[str], None], name: str) -> dict[int, Outcome]:
+    for job in jobs:
+        workers.submit(job)
+    found: dict[int, Outcome] = {}
+    while len(found) < len(jobs):
+        outcome = workers.next(0.5)
+        if outcome is not None:
+            found[outcome.number] = outcome
+            step(f"{name} {len(found)} of {len(jobs)}")
+    return found
+
+
+def _winner(picked: Sequence[Trial], validated: Sequence[Sequence[Any]], objectives: Objectives) -> Trial:
+    """The candidate that is best by the mean of its new measurements; where none has any, the search's own best."""
+    means: list[Trial] = []
+    for trial, measured in zip(picked, validated, strict=True):
+        if measured:
+            scores = np.mean([objectives.scores(_with_costs(m, trial)) for m in measured], axis=0)
+            means.append(
+                Trial(trial.number, trial.proposal, "done", trial.measurement, tuple(scores.tolist()), key=trial.key)
+            )
+    chosen = best(means) if means else None
+    return next(t for t in picked if chosen is None or t.number == chosen.number)
+
+
+def _with_costs(measured: Measurement, trial: Trial) -> Measurement:
+    known = trial.measurement.costs if trial.measurement else {}
+    return Measurement(measured.metrics, {**known, **measured.costs})
+
+
+def _by_metric(trial: Trial, measured: Sequence[Measurement]) -> dict[str, list[float]]:
+    if not measured:
+        return {k: [v] for k, v in (trial.measurement.metrics if trial.measurement else {}).items()}
+    return {k: [m.metrics[k] for m in measured] for k in measured[0].metrics if k != "train_loss"}
+
+
+def _load(training: Training, trial: Trial, path: Path) -> nn.Module:
+    import torch
+
+    from archwright.nn import materialize
+
+    module = materialize(training.space.build(trial.architecture), training.task.input_shape)
+    module.load_state_dict(torch.load(path, weights_only=True))
+    return module.eval()
+
+
+def _test(
+    task: Task, modules: Sequence[nn.Module], objectives: Objectives, seed: int
+) -> tuple[dict[str, dict[str, Any]], int]:
+    """Every metric on the test part: opened here, once, and nowhere else."""
+    import torch
+
+    part = task.open_test()
+    with torch.inference_mode():
+        outputs = [torch.cat([m(x) for x in part.inputs.split(512)]) for m in modules]
+    found: dict[str, dict[str, Any]] = {}
+    for name in task.metrics:
+        per_seed = [task.score(out, part.targets, [name])[name] for out in outputs]
+        found[name] = {"per_seed": per_seed, "mean": float(np.mean(per_seed)), "deviation": _deviation(per_seed)}
+    for name in {g.metric for g in objectives.goals if g.metric in task.metrics} | {task.metric}:
+        found[name]["low"], found[name]["high"] = _interval(task, name, outputs, part.targets, seed)
+    return found, len(part)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def _interval(task: Task, name: str, outputs: Sequence[Tensor], targets: Tensor, seed: int) -> tuple[float, float]:
+    """A percentile bootstrap over test samples of the mean over seeds (Efron & Tibshirani, 1993, chapter 13)."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    n = len(targets)
+    means = []
+    for _ in range(RESAMPLES):
+        rows = torch.randint(n, (n,), generator=generator)
+        means.append(np.mean([task.score(out[rows], targets[rows], [name])[name] for out in outputs]))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)

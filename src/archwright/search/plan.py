@@ -1,0 +1,93 @@
+"""How a time budget is divided: how long each trial trains, and what is kept for the final choice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archwright.errors import ArchwrightError
+from archwright.space import Architecture
+
+if TYPE_CHECKING:
+    from archwright.evaluator import Training
+
+__all__ = ["FinalPlan", "epoch_seconds", "final_plan", "search_epochs"]
+
+FINISH_SHARE = 0.4
+"""The share of a time budget that is kept for retraining candidates and for the final training."""
+
+WANTED_TRIALS = 40
+FEWEST_EPOCHS = 4
+LONGEST = 5
+
+
+def epoch_seconds(training: Training, examples: Sequence[Architecture], *, most_s: float = 5.0) -> float | None:
+    """The median time of one training epoch on one thread, over a few architectures; None if none trains."""
+    import torch
+
+    times: list[float] = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    began = time.monotonic()
+    try:
+        for architecture in examples[:3]:
+            if times and time.monotonic() - began > most_s:
+                break
+            try:
+                training.fit(architecture, 0, epochs=1)  # the first epoch of a shape also warms up
+                started = time.monotonic()
+                training.fit(architecture, 0, epochs=2)
+                times.append((time.monotonic() - started) / 2)
+            except ArchwrightError:
+                continue
+    finally:
+        torch.set_num_threads(threads)
+    return sorted(times)[len(times) // 2] if times else None
+
+
+def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> int:
+    """Epochs a trial so that about 40 trials fit into the time, at least 4 and at most the full number.
+
+    >>> search_epochs(60, seconds=72, workers=2, epoch_s=0.1), search_epochs(60, seconds=600, workers=2, epoch_s=0.1)
+    (36, 60)
+    """
+    return int(max(min(FEWEST_EPOCHS, full), min(full, seconds * workers / (WANTED_TRIALS * epoch_s))))
+
+
+@dataclass(frozen=True)
+class FinalPlan:
+    """What the final choice trains.
+
+    Args:
+        candidates: How many of the best trials are trained again, on the training part; 0 believes the search.
+        seeds: With how many seeds each.
+        finals: With how many seeds the chosen one is trained on training and validation part together.
+        epochs: How long each of these trainings is.
+    """
+
+    candidates: int
+    seeds: int
+    finals: int
+    epochs: int
+
+
+def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -> FinalPlan:
+    """The most thorough final choice that fits into `seconds`; with time to spare, longer trainings.
+
+    >>> final_plan(60, workers=2, seconds=50, epoch_s=0.1)
+    FinalPlan(candidates=4, seeds=2, finals=4, epochs=75)
+    >>> final_plan(60, workers=2, seconds=10, epoch_s=0.1)
+    FinalPlan(candidates=0, seeds=0, finals=1, epochs=60)
+    """
+    workers = max(1, workers)
+    finals = -(-3 // workers) * workers if workers < 3 else 3
+    for candidates, seeds, last in ((4, 2, finals), (3, 1, finals), (2, 1, 2), (0, 0, 1)):
+        rounds = -(-candidates * seeds // workers) + -(-last // workers)
+        if seconds is None:
+            return FinalPlan(candidates, seeds, last, full)
+        epochs = int(0.9 * seconds / (rounds * epoch_s))
+        if epochs >= full:
+            return FinalPlan(candidates, seeds, last, min(epochs, LONGEST * full))
+    return FinalPlan(0, 0, 1, max(FEWEST_EPOCHS, min(full, int(0.9 * (seconds or 0) / epoch_s))))

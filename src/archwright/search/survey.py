@@ -1,0 +1,121 @@
+"""A look at the space before the search: what share of it meets the ceilings, and what it costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from archwright.errors import ArchwrightError, NothingFitsError
+from archwright.evaluator import Evaluator
+from archwright.objective import Objectives, format_cost
+from archwright.space import Architecture, Space
+
+__all__ = ["Survey", "survey"]
+
+ALWAYS = ("params", "macs")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What random architectures of the space cost.
+
+    Args:
+        sampled: How many were drawn.
+        broken: How many of them could not be built.
+        feasible: The share that meets every ceiling, 0..1.
+        costs: For each cost, the minimum, median and maximum seen.
+        examples: Some architectures that meet every ceiling.
+    """
+
+    sampled: int
+    broken: int
+    feasible: float
+    costs: Mapping[str, Mapping[str, float]]
+    examples: tuple[Architecture, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the examples, as JSON values."""
+        return {
+            "sampled": self.sampled,
+            "broken": self.broken,
+            "feasible": self.feasible,
+            "costs": {name: dict(found) for name, found in self.costs.items()},
+        }
+
+
+def survey(
+    space: Space, evaluator: Evaluator, objectives: Objectives, *, seed: int = 0, n: int = 200, seconds: float = 3.0
+) -> Survey | None:
+    """Measure the costs of up to `n` random architectures within about `seconds`; None if none can be known.
+
+    Where no sample meets the ceilings, the least violating ones are mutated towards them for as long again.
+
+    Raises:
+        NothingFitsError: Not even those meet the ceilings; the message tells what was nearest.
+        ArchwrightError: No architecture of the space could be built at all; the first one's error.
+    """
+    known = getattr(evaluator, "costs", None)
+    if known is None:
+        return None
+    names = tuple(dict.fromkeys((*sorted(objectives.costs), *ALWAYS)))
+    rng = np.random.default_rng([seed, 2**31])
+    found: list[tuple[float, Architecture, Mapping[str, float]]] = []
+    errors: list[ArchwrightError] = []
+    started = time.monotonic()
+    # Latency takes tens of milliseconds a network, and repeats of one architecture tell nothing new.
+    for architecture in dict.fromkeys(space.sample(rng, n)):
+        if found and time.monotonic() - started > seconds:
+            break
+        try:
+            costs = known(architecture, names)
+        except ArchwrightError as error:
+            errors.append(error)
+            if len(errors) >= 20 and not found:
+                raise
+            continue
+        found.append((objectives.violation(costs), architecture, costs))
+    if not found:
+        raise errors[0]
+    examples = [a for violation, a, _ in found if violation == 0]
+    share = len(examples) / (len(found) + len(errors))
+    if objectives.ceilings and not examples:
+        examples = [_nearest(space, known, names, objectives, found, rng, 2 * seconds)]
+    table = {}
+    for name in names:
+        values = [costs[name] for _, _, costs in found if name in costs]
+        if values:
+            table[name] = {"min": min(values), "median": float(np.median(values)), "max": max(values)}
+    return Survey(len(found) + len(errors), len(errors), share, table, tuple(examples))
+
+
+def _nearest(  # type: ignore[no-untyped-def]
+    space: Space, known, names, objectives: Objectives, found: list, rng: np.random.Generator, seconds: float
+) -> Architecture:
+    """An architecture that meets the ceilings, reached from the samples by steps that violate them less."""
+    violation, architecture, costs = min(found, key=lambda f: f[0])
+    started = time.monotonic()
+    tried = 0
+    while violation > 0 and time.monotonic() - started < seconds and space.size > 1:
+        candidate = space.mutate(architecture, rng)
+        tried += 1
+        try:
+            its = known(candidate, names)
+        except ArchwrightError:
+            continue
+        if objectives.violation(its) <= violation:
+            violation, architecture, costs = objectives.violation(its), candidate, its
+    if violation > 0:
+        cheapest = ", ".join(
+            f"{c.cost} {format_cost(c.cost, min(*(f[2][c.cost] for f in found), costs[c.cost]))} at least (ceiling "
+            f"{format_cost(c.cost, c.limit)})"
+            for c in objectives.ceilings
+        )
+        raise NothingFitsError(
+            f"no architecture of the space meets the ceilings: of {len(found):,} random ones and {tried:,} steps from the "
+            f"nearest, the cheapest had {cheapest}. Raise the ceiling, or give a space with smaller networks"
+        )
+    return architecture
