@@ -153,7 +153,8 @@ class _Writer:
         from safetensors.torch import load_file
 
         weights = load_file(self.stage.folder / FILES[form])
-        return agree(self.original, lambda x: torch.func.functional_call(self.flat.module, weights, (x,)), self.inputs)
+        call, network = torch.func.functional_call, self.flat.module
+        return agree(self.original, lambda x: call(network, weights, (x,), tie_weights=False), self.inputs)
 
 
 def _versions() -> dict[str, str]:

@@ -108,8 +108,12 @@ def settled(network: nn.Module) -> nn.Module:
     network = copy.deepcopy(network)
     for part in network.modules():
         if parametrize.is_parametrized(part):
-            for name in list(part.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(part, name, leave_parametrized=True)
+            # Not torch's remove_parametrizations: copies share a class that it would change for the original too.
+            values = {name: getattr(part, name).detach() for name in part.parametrizations}  # type: ignore[union-attr]
+            del part.parametrizations
+            part.__class__ = type(part).__bases__[0]
+            for name, value in values.items():
+                part.register_parameter(name, nn.Parameter(value))
     for parameter in network.parameters():
         parameter.data = parameter.data.contiguous()
         parameter.grad = None
@@ -157,6 +161,7 @@ def trace(network: nn.Module) -> tuple[nn.Module, fx.Graph]:
         tracer = Tracer(kept)
         try:
             graph = tracer.trace(root)
+            graph._tracer_cls = None  # a pickle would name this file's tracer
         except Exception:
             if not tracer.stack:
                 raise
@@ -192,6 +197,7 @@ def named(root: nn.Module, graph: fx.Graph) -> Flat:
         renamed[target] = _free_name(target, attributes)
         attributes[renamed[target]] = _attribute(root, target)
     for node in graph.nodes:
+        node.type = None  # annotations may name what only their own file imports; pickling would look for it
         if node.op in ("call_module", "get_attr"):
             node.target = renamed[str(node.target)]
     module = fx.GraphModule(attributes, graph, class_name="Network").eval()

@@ -23,7 +23,6 @@ SYMBOLS: dict[Callable[..., Any], str] = {
     operator.gt: ">", operator.ge: ">=", operator.lshift: "<<", operator.rshift: ">>",
 }  # fmt: skip
 UNARY: dict[Callable[..., Any], str] = {operator.neg: "-", operator.invert: "~", operator.pos: "+"}
-IN_PLACE = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "imatmul": "@=", "ipow": "**="}
 NAMES = ("x", "y", "z", "u", "v", "w")
 
 
@@ -95,17 +94,12 @@ class Writer:
             if several and place[0] and place[0] != here:
                 yield f"# {place[0]}: {place[1]}{self._shape(ends[place[0]])}"
             here = place[0] or here
-            text = self._step(step)
+            text = self._expression(step, nested=False)
             ending = self.steps[i + 1]
-            if ending.op == "output" and ending.args[0] is step and not self._is_statement(step):
+            if ending.op == "output" and ending.args[0] is step:
                 yield f"return {text}"
                 return
             alive = {self.names[v] for v, until in self.last.items() if until > i and v in self.names}
-            if self._is_statement(step):
-                if isinstance(step.args[0], fx.Node):
-                    self.names[step] = self.names[step.args[0]]  # it is the same tensor, changed
-                yield text
-                continue
             self.names[step] = next(n for n in _name_pool() if n not in alive)
             yield f"{self.names[step]} = {text}" if step in self.last else text
 
@@ -124,22 +118,6 @@ class Writer:
         if callable(value) and not isinstance(value, (torch.dtype, torch.memory_format, torch.layout)):
             return self.carried.reference(value)
         return literal(value)
-
-    def _step(self, node: fx.Node) -> str:
-        name = getattr(node.target, "__name__", "")
-        if node.op == "call_function" and name in IN_PLACE and self._is_statement(node):
-            return f"{self.write(node.args[0])} {IN_PLACE[name]} {self.write(node.args[1])}"
-        if node.op == "call_function" and node.target is operator.setitem:
-            where = self._index(node.args[1])
-            return f"{self.write(node.args[0])}[{where}] = {self.write(node.args[2])}"
-        return self._expression(node, nested=False)
-
-    def _is_statement(self, node: fx.Node) -> bool:
-        """An in-place operator: written ``x += y``, and its value is its first argument."""
-        name = getattr(node.target, "__name__", "")
-        first = node.args[0] if node.args else None
-        plain = isinstance(first, fx.Node) and first not in self.inline
-        return node.op == "call_function" and plain and (name in IN_PLACE or node.target is operator.setitem)
 
     def _expression(self, node: fx.Node, nested: bool) -> str:
         target: Any = node.target
