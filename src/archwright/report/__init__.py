@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archwright.report.page import page, write_page
+    from archwright.report.html import page, write_page
     from archwright.report.progress import Progress
     from archwright.report.record import RunRecord, baseline_from
 
@@ -17,8 +17,8 @@ _HOMES = {
     "Progress": "progress",
     "RunRecord": "record",
     "baseline_from": "record",
-    "page": "page",
-    "write_page": "page",
+    "page": "html",
+    "write_page": "html",
 }
 
 

@@ -66,7 +66,8 @@ def _layers(graph: nx.DiGraph) -> tuple[dict[Hashable, Box], list[list[Hashable]
     """Boxes by name, waypoints among them, and each edge as the names it passes."""
     import networkx as nx
 
-    order = list(nx.lexicographical_topological_sort(graph, key=str))
+    given = {node: i for i, node in enumerate(graph)}
+    order = list(nx.lexicographical_topological_sort(graph, key=given.__getitem__))
     layers: dict[Hashable, int] = {}
     for node in order:
         layers[node] = 1 + max((layers[p] for p in graph.predecessors(node)), default=-1)

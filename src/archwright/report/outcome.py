@@ -11,7 +11,18 @@ from archwright.report.record import RunRecord, value
 from archwright.report.wording import cost, cost_name, count, duration, metric, plural, setting, signed
 from archwright.trial import Trial
 
-__all__ = ["Held", "Step", "ceilings", "failures", "final_costs", "lineage", "sentence", "test_of"]
+__all__ = [
+    "Exported",
+    "Held",
+    "Step",
+    "ceilings",
+    "exported",
+    "failures",
+    "final_costs",
+    "lineage",
+    "sentence",
+    "test_of",
+]
 
 
 def test_of(record: RunRecord) -> Mapping[str, Any] | None:
@@ -136,6 +147,39 @@ def lineage(record: RunRecord, most: int = 60) -> tuple[Step, ...]:
         better = None if not gap else (gap > 0) == (goal.direction == "maximize")
         steps.append(Step(trial, changes, found, "" if gap is None else signed(gap), better, others[trial.number]))
     return tuple(steps)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One exported form: its file and how far its outputs are from the original's, or why it was left out."""
+
+    name: str
+    form: str
+    bytes: int | None
+    max_difference: float | None
+    agrees: bool | None
+    load: str = ""
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """The comparison with the original, in words."""
+        if self.max_difference is None:
+            return "not compared" if not self.note else ""
+        return "identical" if self.max_difference == 0 else f"largest difference {self.max_difference:.1e}"
+
+
+def exported(final: Mapping[str, Any]) -> tuple[Exported, ...]:
+    """The files of the final choice, then the forms that were left out."""
+    made = []
+    for f in final.get("files") or ():
+        check = f.get("check") or {}
+        gap, scale, tolerance = check.get("max_difference"), check.get("scale"), check.get("tolerance")
+        near = None if gap is None else scale is None or tolerance is None or gap <= tolerance * max(scale, 1.0)
+        made.append(Exported(f["name"], f.get("form", ""), f.get("bytes"), gap, near, f.get("load") or ""))
+    for form, reason in (final.get("left_out") or {}).items():
+        made.append(Exported("", form, None, None, None, note=reason))
+    return tuple(made)
 
 
 NUMBER = re.compile(r"\d[\d,.]*\b")

@@ -41,8 +41,9 @@ class RunRecord:
     `final` is JSON: ``"chosen"`` (a trial number), ``"seeds"``, ``"candidates"`` (a list of ``{"number",
     "validation": {metric: [one value a seed]}, "costs"}``), ``"test"`` (``{metric: {"per_seed": [...], "mean",
     "deviation", "low", "high"}}``, low..high a bootstrap interval), ``"confidence"`` (0.95), ``"test_size"``,
-    ``"costs"`` (of the chosen network), ``"seconds"``, and ``"files"`` (a list of ``{"name", "form", "bytes",
-    "checked": bool or None, "max_difference", "note"}``).
+    ``"costs"`` (of the chosen network), ``"plan"`` (settings of the choice), ``"seconds"``, and as in an exported card
+    ``"files"`` (a list of ``{"name", "form", "bytes", "check": {"max_difference", "scale", "tolerance"}, "load"}``)
+    and ``"left_out"`` (form to the reason why it was not written).
     """
 
     name: str

@@ -75,6 +75,7 @@ def outcome_row(record: RunRecord) -> dict[str, Any]:
             "failures": [{"reason": r, "count": n, "example": e} for r, n, e in failures(record)],
             "seconds": record.seconds,
             "files": [dict(f) for f in (record.final or {}).get("files") or ()],
+            "left_out": dict((record.final or {}).get("left_out") or {}),
             "command": record.command,
         }
     )

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from archwright.report.outcome import ceilings, failures, sentence, test_of
+from archwright.report.outcome import ceilings, exported, failures, sentence, test_of
 from archwright.report.record import RunRecord
 from archwright.report.rows import leaderboard_rows, survey_rows, trial_row
 from archwright.report.wording import cost, cost_name, duration, metric, plural, setting
@@ -59,10 +59,10 @@ def trial(one: Trial, objectives: Objectives) -> RenderableType:
         "status", Text(row["status"] + (f": {row['reason']}" if row["reason"] else ""), style=STYLES[row["status"]])
     )
     for name, found in row["metrics"].items():
-        facts.add_row(_title(name), metric(found))
+        facts.add_row(Text(_title(name)), metric(found))
     for name, found in row["costs"].items():
         limit = next((c.limit for c in objectives.ceilings if c.cost == name), None)
-        facts.add_row(cost_name(name), cost(name, found) + (f" of at most {cost(name, limit)}" if limit else ""))
+        facts.add_row(Text(cost_name(name)), cost(name, found) + (f" of at most {cost(name, limit)}" if limit else ""))
     if row["origin"]:
         facts.add_row("origin", Text(row["origin"]))
     if row["seconds"] is not None:
@@ -125,7 +125,7 @@ def survey(found: Mapping[str, Any], objectives: Objectives | None = None) -> Re
         for row in rows:
             name = row["cost"]
             ends = [cost(name, limits.get(name))] if limits else []
-            table.add_row(cost_name(name), *(cost(name, row[k]) for k in ("min", "median", "max")), *ends)
+            table.add_row(Text(cost_name(name)), *(cost(name, row[k]) for k in ("min", "median", "max")), *ends)
         parts.append(table)
     return Group(*parts)
 
@@ -137,7 +137,7 @@ def outcome(record: RunRecord) -> RenderableType:
     facts = _pairs()
     for name, t in test.items():
         if test_of(record) and name != test_of(record)["metric"]:  # type: ignore[index]
-            facts.add_row(f"test {_title(name)}", f"{metric(t['mean'])} ± {metric(t.get('deviation'))}")
+            facts.add_row(Text(f"test {_title(name)}"), f"{metric(t['mean'])} ± {metric(t.get('deviation'))}")
     for held in ceilings(record):
         style = {True: "green", False: "red", None: "dim"}[held.holds]
         facts.add_row("ceiling", Text(str(held), style=style))
@@ -145,29 +145,18 @@ def outcome(record: RunRecord) -> RenderableType:
         facts.add_row("failed", Text(f"{n:,} × {reason} (such as trial {example})", style="red"))
     if facts.row_count:
         parts += [Text(""), facts]
-    files = (record.final or {}).get("files")
-    if files:
-        parts += [Text(""), exports(files)]
+    if exported(record.final or {}):
+        parts += [Text(""), exports(record.final or {})]
     return Panel(Group(*parts), box=box.ROUNDED, title=Text(record.name), title_align="left", padding=(1, 2))
 
 
-def exports(files: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """The exported files: form, size, and how far their outputs are from the original's."""
-    table = _table("file", "form", "size", "same outputs", left={"file", "form", "same outputs"})
-    for f in files:
-        gap = f.get("max_difference")
-        said = (
-            ""
-            if gap is None
-            else "identical"
-            if gap == 0
-            else f"within {gap:.1e}"
-            if f.get("checked")
-            else f"off by {gap:.1e}"
-        )
-        mark = {True: Text("yes ", style="green"), False: Text("no ", style="red"), None: Text("")}[f.get("checked")]
-        mark.append(" ".join(s for s in (said, str(f.get("note") or "")) if s), style="dim")
-        table.add_row(Text(str(f.get("name", ""))), Text(str(f.get("form", ""))), cost("bytes", f.get("bytes")), mark)
+def exports(final: Mapping[str, Any]) -> RenderableType:
+    """The exported files of a final choice, or of a card: form, size, and how far outputs are from the original's."""
+    table = _table("file", "form", "size", "outputs", left={"file", "form", "outputs"})
+    for f in exported(final):
+        mark = {True: Text("✓ ", style="green"), False: Text("✗ ", style="red"), None: Text("")}[f.agrees]
+        mark.append(f.verdict or f"left out: {f.note}", style="dim")
+        table.add_row(Text(f.name or "–"), Text(f.form), cost("bytes", f.bytes), mark)
     return table
 
 

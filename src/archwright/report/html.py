@@ -133,6 +133,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "survey": survey_rows(record.survey),
         "settings": _settings(record),
         "candidates": _candidates(record),
+        "files": outcome.exported(final),
         "tests": [{"name": k.replace("_", " "), **v} for k, v in (final.get("test") or {}).items()],
         "versions": record.versions or {},
     }
@@ -182,6 +183,11 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
             text = wording.setting(found)
         if text:
             rows.append((name.replace("_", " "), text if len(text) < 400 else text[:399] + "…"))
+    final = record.final or {}
+    if final.get("plan"):
+        rows.append(("final choice", ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in final["plan"].items())))
+    if final.get("seeds"):
+        rows.append(("final seeds", ", ".join(map(str, final["seeds"]))))
     return rows
 
 
@@ -193,13 +199,13 @@ def _candidates(record: RunRecord) -> dict[str, Any] | None:
         return None
     names = [g.metric for g in record.objectives.goals if g.metric in rows[0]["validation"]]
     name = names[0] if names else next(iter(rows[0]["validation"]))
-    seeds = final.get("seeds") or list(range(max(len(c["validation"].get(name, ())) for c in rows)))
+    columns = max(len(c["validation"].get(name, ())) for c in rows)
     made = []
     for row in rows:
         scores = [s for s in row["validation"].get(name, ()) if s is not None]
         mean = sum(scores) / len(scores) if scores else None
         made.append({**row, "scores": row["validation"].get(name, ()), "mean": mean})
-    return {"metric": name.replace("_", " "), "seeds": seeds, "rows": made}
+    return {"metric": name.replace("_", " "), "columns": columns, "rows": made}
 
 
 def _label(name: str) -> str:
