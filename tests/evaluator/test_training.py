@@ -74,7 +74,7 @@ def test_a_deadline_within_an_epoch_keeps_the_best_so_far(space, digits, small):
     measured = training(Proposal(small), 0, Context(deadline=started + 1.5, report=report))
     assert measured.extra["stopped"] == "deadline"
     assert 1 <= measured.epochs == len(measured.curve) == len(deadline) < 10_000
-    assert measured.metrics["accuracy"] == max(p["accuracy"] for p in measured.curve)
+    assert measured.metrics["accuracy"] == measured.curve[measured.extra["best_epoch"] - 1]["accuracy"]
 
 
 def test_a_deadline_before_the_first_epoch_ends_is_an_error(training, small):
@@ -119,13 +119,24 @@ def test_the_best_epochs_weights_are_kept_and_measured(space, digits, small):
         if max(accuracies) > accuracies[-1]:
             break
     assert max(accuracies) > accuracies[-1]
-    assert measured.extra["best_epoch"] == 1 + accuracies.index(max(accuracies))
+    assert accuracies[measured.extra["best_epoch"] - 1] == max(accuracies)
     with torch.no_grad():
         said = digits.score(module(digits.validation.inputs), digits.validation.targets)
     assert said["accuracy"] == measured.metrics["accuracy"] == max(accuracies)
 
     last = Training(space, digits, replace(recipe, keep="last"))(Proposal(small), seed)
     assert last.metrics["accuracy"] == accuracies[-1]
+
+
+def test_one_lucky_epoch_in_a_long_training_is_not_the_best(digits, space, small):
+    """Thirty epochs are smoothed over three: the epoch kept is the one whose last three are best on average."""
+    recipe = Recipe(epochs=30, batch_size=575, augment=False, lr=0.05, schedule="constant", **FIXED)
+    measured = Training(space, digits, recipe)(Proposal(small), seed=0)
+    accuracies = [p["accuracy"] for p in measured.curve]
+    smooth = [np.mean(accuracies[max(0, i - 2) : i + 1]) for i in range(30)]
+    kept = measured.extra["best_epoch"] - 1
+    assert smooth[kept] == pytest.approx(max(smooth))
+    assert measured.metrics["accuracy"] == accuracies[kept]
 
 
 def test_best_is_least_where_the_metric_is_an_error():

@@ -36,9 +36,10 @@ SLOW_METRICS = frozenset({"precision", "recall", "f1", "roc_auc"})
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch so far: its number, metrics and weights."""
+    """The best epoch so far: its number, metrics, weights, and the smoothed metric that it was chosen by."""
 
     epoch: int
+    standing: float
     metrics: Mapping[str, float]
     weights: Mapping[str, Tensor]
 
@@ -96,6 +97,8 @@ def train(
     steps = max(1, round(len(part) / recipe.batch_size))
     size = len(part) // steps  # equal batches: no odd last one, which would cost a norm its statistics
     precise = autocast(recipe.precision, device)
+    window = min(5, max(1, (epochs - start) // 10))
+    last = recipe.keep == "last"
     names = [n for n in task.metrics if n == task.metric or n not in SLOW_METRICS]
     for epoch in range(start + 1, epochs + 1):
         state.module.train()
@@ -138,9 +141,12 @@ def train(
                 raise EvaluationError(f"non-finite output on validation at epoch {epoch}")
             metrics = task.score(output, validation.targets, names)
             point.update(metrics)
-            if state.best is None or recipe.keep == "last" or _is_better(task, metrics, state.best.metrics):
-                state.best = Best(epoch, metrics, _copied(state.measured))
         state.curve.append(point)
+        if validation is not None:
+            recent = [p[task.metric] for p in state.curve[-window:]]
+            standing = sum(recent) / len(recent)
+            if state.best is None or _is_better(task, standing, state.best.standing) or (last and epoch == epochs):
+                state.best = Best(epoch, standing, metrics, _copied(state.measured))
         if report is not None:
             try:
                 report(point)
@@ -206,9 +212,9 @@ def _check_output(output: Any, task: Task, size: int) -> None:
         )
 
 
-def _is_better(task: Task, metrics: Mapping[str, float], than: Mapping[str, float]) -> bool:
-    mine, other = metrics[task.metric], than[task.metric]
-    return mine > other if task.metrics[task.metric].direction == "maximize" else mine < other
+def _is_better(task: Task, standing: float, than: float) -> bool:
+    """Whether it is at least as good; of equals the later is better, for its rate had come down further."""
+    return standing >= than if task.metrics[task.metric].direction == "maximize" else standing <= than
 
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:

@@ -44,8 +44,10 @@ class Recipe:
         clip_norm: Largest Euclidean norm of the gradient of a step; 0 for no limit.
         ema: Decay, a step, of an exponential moving average of the weights, which is then measured and kept
             in place of the weights themselves; 0 for none.
-        keep: ``"best"``: weights of the epoch that is best on validation by the task's metric; ``"last"``: of the
-            last one. Without a validation part it is always the last.
+        keep: ``"best"``: weights of the epoch that is best on validation by the task's metric, smoothed over the
+            last tenth of the epochs (five at most): a lucky epoch is no better a network, and its number would
+            flatter. ``"last"``: of the last one; of the best if the training is ended early. Without a validation
+            part it is always the last.
         precision: ``"float32"``, ``"bfloat16"`` (autocast; weights stay float32), or ``"auto"``: see `tuned_for`.
         layout: Memory layout of images, ``"contiguous"`` or ``"channels_last"``, or ``"auto"``.
 
