@@ -56,6 +56,10 @@ DIFFERENT = {
         lambda: nn.Residual(nn.Sequential(conv(), nn.Zero())),
         lambda: nn.Residual(nn.Sequential(conv(4), nn.Zero())),
     ),
+    "zeros in a concatenation": (
+        lambda: nn.Parallel(conv(), nn.Zero(), merge="concat"),
+        lambda: nn.Parallel(conv(), merge="concat"),
+    ),
     "shared and own weights": (lambda: nn.Loop(conv(), 2), lambda: nn.Sequential(conv(), conv())),
     "how often a loop turns": (lambda: nn.Loop(conv(), 2), lambda: nn.Loop(conv(), 3)),
     "one and two of the same": (lambda: nn.Parallel(conv()), lambda: nn.Parallel(conv(), conv())),
@@ -118,7 +122,7 @@ def repeat_one(op):
 
 
 def test_state_cells_build_and_merge_by_what_they_read():
-    ops = (nn.Identity(), nn.AvgPool(3, 1, "same"), nn.Tanh())
+    ops = (nn.Zero(), nn.Identity(), nn.AvgPool(3, 1, "same"), nn.Tanh())
     space = Space(
         nn.StateCell(
             inputs=[[0], subset([0, 1], (1, 2)), subset([0, 1, 2], 2)],

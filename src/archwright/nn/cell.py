@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archwright.errors import EvaluationError, SpaceError
+from archwright.nn.connect import may_be_zero
 from archwright.nn.inferred import Inferred
 from archwright.space import Flow, choice
 
@@ -133,7 +134,9 @@ def state_cell_flow(flow: Flow, x: Any, inputs: Sequence[Any], operations: Seque
             return flow.sum([flow.apply(op, states[i]) for op, i in zip(ops, chosen, strict=False)])
 
         states.append(flow.select(read, node))
-    return flow.concat(states[1:])
+    # A node of zeros takes up channels, so it must not vanish as it would from a sum.
+    made = states[1:]
+    return flow.concat([flow.op("node", state) for state in made] if may_be_zero(operations) else made)
 
 
 def _total(terms: list[Tensor]) -> Tensor:

@@ -23,6 +23,7 @@ __all__ = [
     "Zero",
     "identity_flow",
     "loop_flow",
+    "may_be_zero",
     "parallel_flow",
     "residual_flow",
     "sequential_flow",
@@ -53,6 +54,11 @@ class Zero(nn.Module):
 def zero_flow(flow: Flow, x: Any) -> Any:
     """No signal."""
     return flow.zero()
+
+
+def may_be_zero(value: Any) -> bool:
+    """Whether `Zero` stands anywhere inside a part of a space."""
+    return "Zero(" in repr(value)
 
 
 class Residual(Inferred):
@@ -126,7 +132,7 @@ def residual_flow(flow: Flow, x: Any, body: Any, project: Any = True) -> Any:
     its own, and only with ``project=False`` the input. Where a body may be zero, its shape, and with it the shortcut,
     leaves no trace in the sum: then the body tells shortcuts apart.
     """
-    label = ("shortcut", body) if "Zero(" in repr(body) else "shortcut"
+    label = ("shortcut", body) if may_be_zero(body) else "shortcut"
 
     def shortcut(may_project: bool) -> Any:
         return flow.op(label, x) if may_project else x
@@ -173,9 +179,18 @@ class Parallel(Inferred):
 
 
 def parallel_flow(flow: Flow, x: Any, *branches: Any, merge: Any = "sum") -> Any:
-    """Branches summed in any order, or concatenated in theirs."""
+    """Branches summed in any order, or concatenated in theirs.
+
+    A concatenated zero is not nothing, for it takes up channels: where there may be one, the branches tell parts apart.
+    """
     results = flow.each(branches, x)
-    return flow.select(merge, lambda m: flow.concat(results) if m == "concat" else flow.sum(results))
+
+    def merged(how: str) -> Any:
+        if how == "sum":
+            return flow.sum(results)
+        return flow.concat([flow.op(("part", branches), y) for y in results] if may_be_zero(branches) else results)
+
+    return flow.select(merge, merged)
 
 
 class Loop(nn.Module):
