@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -76,6 +77,14 @@ def test_a_trial_read_back_equals_the_one_written(trial):
     if all(value != 0 for value in (trial.violation, trial.finished)):  # -0.0 and 0 are left out as defaults
         assert everything(read)[1] == everything(trial)[1]
         assert (read.finished, type(read.scores)) == (trial.finished, type(trial.scores))
+
+
+def test_a_trial_read_back_has_every_field_that_a_trial_has():
+    written = Trial(0, Proposal(Architecture({})), "done", Measurement())
+    read = again(written)
+    assert vars(read).keys() == {field.name for field in fields(Trial)}
+    assert vars(read.proposal).keys() == {field.name for field in fields(Proposal)}
+    assert vars(read.measurement).keys() == {field.name for field in fields(Measurement)}
 
 
 @given(trials)
