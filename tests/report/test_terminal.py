@@ -210,3 +210,21 @@ def test_lines_of_a_minimised_goal_name_the_smallest(record, console):
 
 def test_a_run_record_without_trials_has_a_panel(objectives):
     assert "No trial has ended yet." in shown(tables.outcome(RunRecord("new", objectives, ())))
+
+
+def test_trials_of_another_phase_are_not_counted_as_the_searchs(record, objectives, console):
+    with Progress(objectives, console=console, every_s=0) as progress:
+        progress.told(record.trials[0])
+        progress.phase("random search for comparison")
+        for trial in record.trials[1:]:
+            progress.told(trial)
+        assert progress.told_count == 1
+        assert progress.best == record.trials[0]
+    assert "random search for comparison 47" in console.export_text()
+
+
+def test_a_deviation_is_shown_only_where_there_are_several_seeds(record):
+    from dataclasses import replace
+
+    test = {"accuracy": {"per_seed": [0.9], "mean": 0.9, "deviation": 0.0}, "f1": {"per_seed": [0.8], "mean": 0.8}}
+    assert "±" not in shown(tables.outcome(replace(record, final={**record.final, "test": test})))

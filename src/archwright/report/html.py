@@ -174,7 +174,7 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
         limits = (f"{wording.cost_name(c.cost)} ≤ {wording.cost(c.cost, c.limit)}" for c in record.objectives.ceilings)
         rows.append(("ceilings", ", ".join(limits)))
     for name, found in record.meta.items():
-        if name in {"objectives", "versions", "command", "survey"} or found in (None, "", {}, []):
+        if name in {"objectives", "versions", "command", "survey", "prepared_s"} or found in (None, "", {}, []):
             continue
         if isinstance(found, dict):
             inner = {k: v for k, v in found.items() if isinstance(v, (str, int, float, bool)) and "\n" not in str(v)}

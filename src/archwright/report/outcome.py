@@ -164,8 +164,10 @@ class Exported:
     @property
     def verdict(self) -> str:
         """The comparison with the original, in words."""
+        if not self.name:
+            return f"left out: {self.note}"
         if self.max_difference is None:
-            return "not compared" if not self.note else ""
+            return self.note or "not compared"
         return "identical" if self.max_difference == 0 else f"largest difference {self.max_difference:.1e}"
 
 
@@ -173,10 +175,23 @@ def exported(final: Mapping[str, Any]) -> tuple[Exported, ...]:
     """The files of the final choice, then the forms that were left out."""
     made = []
     for f in final.get("files") or ():
-        check = f.get("check") or {}
+        check = f.get("check") or f
         gap, scale, tolerance = check.get("max_difference"), check.get("scale"), check.get("tolerance")
-        near = None if gap is None else scale is None or tolerance is None or gap <= tolerance * max(scale, 1.0)
-        made.append(Exported(f["name"], f.get("form", ""), f.get("bytes"), gap, near, f.get("load") or ""))
+        agrees = check.get("checked")
+        if gap is not None and scale is not None and tolerance is not None:
+            agrees = gap <= tolerance * max(scale, 1.0)
+        written = f.get("name") not in (None, "", "-")
+        made.append(
+            Exported(
+                f["name"] if written else "",
+                f.get("form", ""),
+                f.get("bytes") if written else None,
+                gap,
+                agrees if written else None,
+                f.get("load") or "",
+                f.get("note") or "",
+            )
+        )
     for form, reason in (final.get("left_out") or {}).items():
         made.append(Exported("", form, None, None, None, note=reason))
     return tuple(made)

@@ -124,7 +124,11 @@ class Progress:
         self._running[number] = point
 
     def told(self, trial: Trial) -> None:
-        """A trial has ended."""
+        """A trial has ended. Outside the phase ``"search"`` it is a step of that phase, not a trial of the search."""
+        if self._phase != SEARCH:
+            self._running.pop(trial.number, None)
+            self.step(f"trial {trial.number}")
+            return
         improved = self._count(trial)
         now = self.clock()
         self._ends.append(now)
@@ -202,7 +206,7 @@ class Progress:
     def _best_text(self) -> str:
         trial = self.best
         if trial is None:
-            return "no measured trial yet"
+            return "none measured yet"
         parts = []
         for goal in self.objectives.goals:
             found = value(trial, goal.metric)

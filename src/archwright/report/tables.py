@@ -137,7 +137,7 @@ def outcome(record: RunRecord) -> RenderableType:
     facts = _pairs()
     for name, t in test.items():
         if test_of(record) and name != test_of(record)["metric"]:  # type: ignore[index]
-            facts.add_row(Text(f"test {_title(name)}"), f"{metric(t['mean'])} ± {metric(t.get('deviation'))}")
+            facts.add_row(Text(f"test {_title(name)}"), _spread_of(t))
     for held in ceilings(record):
         style = {True: "green", False: "red", None: "dim"}[held.holds]
         facts.add_row("ceiling", Text(str(held), style=style))
@@ -155,9 +155,15 @@ def exports(final: Mapping[str, Any]) -> RenderableType:
     table = _table("file", "form", "size", "outputs", left={"file", "form", "outputs"})
     for f in exported(final):
         mark = {True: Text("✓ ", style="green"), False: Text("✗ ", style="red"), None: Text("")}[f.agrees]
-        mark.append(f.verdict or f"left out: {f.note}", style="dim")
+        mark.append(f.verdict, style="dim")
         table.add_row(Text(f.name or "–"), Text(f.form), cost("bytes", f.bytes), mark)
     return table
+
+
+def _spread_of(test: Mapping[str, Any]) -> str:
+    """A test figure: mean, and deviation over seeds where there are several."""
+    several = len(test.get("per_seed") or ()) > 1 and test.get("deviation") is not None
+    return metric(test["mean"]) + (f" ± {metric(test['deviation'])}" if several else "")
 
 
 def _table(*titles: str, left: set[str] | None = None) -> Table:
