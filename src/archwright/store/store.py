@@ -30,6 +30,8 @@ ROWS_AT_ONCE = 20_000
 # Made once: SQLAlchemy then finds their compiled form again by identity.
 _ADD_TRIAL = schema.trials.insert()
 _ADD_CURVE = schema.curves.insert()
+# Advisory locks are a server's two integers for a whole database, of which a schema may be ours.
+_LOCK_SPACE = func.hashtext(func.concat(f"{schema.APPLICATION} ", func.current_schema()))
 _NOTHING = null().label("body_1")
 
 
@@ -204,7 +206,7 @@ class Store:
             if self._connection.dialect.name == "postgresql":
                 with self._transaction(f"run '{name}' was not locked") as connection:
                     # An advisory lock belongs to the session: the server drops it when the connection ends.
-                    if not connection.scalar(select(func.pg_try_advisory_lock(schema.APPLICATION_ID, run_id))):
+                    if not connection.scalar(select(func.pg_try_advisory_lock(_LOCK_SPACE, run_id))):
                         raise StoreLockedError(
                             f"run '{name}' in {self.place} is being written to by another process: wait until it "
                             f"ends, stop it, or give this search another name"
@@ -213,12 +215,14 @@ class Store:
             return True
 
     def _unlock(self, run_id: int) -> None:
-        lock = self._locks.pop(run_id, None)
+        if run_id not in self._locks:
+            return
+        lock = self._locks.pop(run_id)
         if lock is not None:
             lock.release()
         elif self._connection.dialect.name == "postgresql" and not self._connection.invalidated and not self._closed:
             with self._transaction("a lock was not given back") as connection:
-                connection.execute(select(func.pg_advisory_unlock(schema.APPLICATION_ID, run_id)))
+                connection.execute(select(func.pg_advisory_unlock(_LOCK_SPACE, run_id)))
 
     # Trials
 
@@ -328,5 +332,12 @@ class Store:
         with self._guard:
             if self._closed:
                 raise StoreError(f"{self.place} is closed, so {doing}: open it again with Store({self.place!r})")
-            with explained(self.place, doing, self.path), self._connection.begin():
-                yield self._connection
+            try:
+                with explained(self.place, doing, self.path), self._connection.begin():
+                    yield self._connection
+            except StoreError:
+                if (
+                    self._connection.invalidated
+                ):  # a lost session took its locks with it: the next write takes them anew
+                    self._locks.clear()
+                raise
