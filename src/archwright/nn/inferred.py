@@ -46,7 +46,8 @@ class Block(Inferred):
         """The parts on `x`; the first input makes them."""
         if self.waiting:
             # Parameters draw from torch's global generator here, as those of torch's lazy modules do.
-            self.body = self._make(tuple(x.shape)).to(x.device).train(self.training)
+            made = self._make(tuple(x.shape))
+            self.body = (made if x.device.type == "cpu" else made.to(x.device)).train(self.training)
             self.waiting = False
         assert self.body is not None
         return self.body(x)
