@@ -12,7 +12,7 @@ from archwright.errors import ExportError
 from archwright.export import plain
 
 sys.path.insert(0, str(Path(__file__).parent))
-from networks import IMAGE, TRACEABLE, Branches, Gated, trained
+from export_networks import IMAGE, TRACEABLE, Branches, Gated, trained
 
 
 @pytest.mark.parametrize("name", TRACEABLE)

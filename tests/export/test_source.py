@@ -16,7 +16,7 @@ from archwright.export.source import Words, write_source
 from archwright.nn.spaces import convnet, mlp, mobile, sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
-from networks import IMAGE, SEQUENCE, TRACEABLE, Attention, Branches, Gated, Recurrent, Tied, trained
+from export_networks import IMAGE, SEQUENCE, TRACEABLE, Attention, Branches, Gated, Recurrent, Tied, trained
 
 ONLY_SOURCE = ("weights", "source")
 SPACES = {

@@ -55,7 +55,7 @@ class Card:
         metrics: Figures by name as measured, e.g. ``{"test": {"accuracy": {"mean": 0.99, "std": 0.002,
             "interval": [0.985, 0.994]}}}``.
         preparation: What `archwright.task.Preparation.to_json` gives: raw data to inputs, outputs to answers.
-        labels: The class of each output, for a classifier.
+        labels: The class of each output, for a classifier; by default those of the preparation.
         seed: Of the training that made these weights.
         command: What repeats the search.
         notes: Anything else (JSON).

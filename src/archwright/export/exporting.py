@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,8 +73,10 @@ def export(
         inputs.append(examples[:64].to(dtype=dtype, device="cpu"))
     with torch.no_grad():
         outputs = list(tensors(original(inputs[0])))
+    card = card or Card()
     card = replace(
-        card or Card(),
+        card,
+        labels=card.labels or _labels(card.preparation),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         input_shape=shape,
         input_dtype=str(dtype).removeprefix("torch."),
@@ -119,6 +122,8 @@ class _Writer:
         except ArchwrightError as error:
             return str(error)
         except Exception as error:  # three exporters and the user's own code: any of them may raise anything
+            if type(error).__name__ == "GuardOnDataDependentSymNode":
+                return "its Python code branches on the values of the data, which torch.export cannot follow"
             return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         path = self.stage.write(FILES[form], content)
         try:
@@ -155,6 +160,12 @@ class _Writer:
         weights = load_file(self.stage.folder / FILES[form])
         call, network = torch.func.functional_call, self.flat.module
         return agree(self.original, lambda x: call(network, weights, (x,), tie_weights=False), self.inputs)
+
+
+def _labels(preparation: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
+    """The classes that a preparation names, if it is a classifier's."""
+    targets = (preparation or {}).get("targets") or {}
+    return tuple(targets["labels"]) if targets.get("labels") else None
 
 
 def _versions() -> dict[str, str]:

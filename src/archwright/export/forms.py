@@ -30,6 +30,9 @@ LOADING = {
 TRACED_BATCH = 3
 """The batch that exporters trace with: one that no layer takes for a special case, as it would 0 or 1."""
 
+MOST_STEPS = 1000
+"""Exporters follow a recurrent layer step by step, at 0.02 to 0.07 s each: more steps than this would take minutes."""
+
 Runs = Callable[[Tensor], Any]
 
 
@@ -41,10 +44,41 @@ def write_weights(network: nn.Module) -> bytes:
 
 
 def exported(network: nn.Module, input_shape: Sequence[int], dtype: torch.dtype) -> torch.export.ExportedProgram:
-    """The network as an exported program whose batch may have any size."""
+    """The network as an exported program whose batch may have any size.
+
+    Raises:
+        ExportError: Its recurrent layers take more than `MOST_STEPS` steps on one input.
+    """
     example = torch.zeros(TRACED_BATCH, *input_shape, dtype=dtype)
+    steps = recurrent_steps(network, example)
+    if steps > MOST_STEPS:
+        raise ExportError(
+            f"its recurrent layers take {steps:,} steps, which exporters follow one by one: more than {MOST_STEPS:,} "
+            "would take minutes. The source form has no such limit"
+        )
     with quiet(), torch.no_grad():
         return torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+
+
+def recurrent_steps(network: nn.Module, example: Tensor) -> int:
+    """Over how many positions the recurrent layers go, layers and directions counted one by one."""
+    counted = []
+
+    def count(layer: nn.Module, given: tuple[Any, ...]) -> None:
+        assert isinstance(layer, nn.RNNBase)
+        length = given[0].shape[1 if layer.batch_first and given[0].dim() == 3 else 0]
+        counted.append(length * layer.num_layers * (2 if layer.bidirectional else 1))
+
+    recurrent = [part for part in network.modules() if isinstance(part, nn.RNNBase)]
+    hooks = [part.register_forward_pre_hook(count) for part in recurrent]
+    try:
+        if recurrent:
+            with torch.no_grad():
+                network(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counted)
 
 
 def write_pt2(program: torch.export.ExportedProgram) -> bytes:

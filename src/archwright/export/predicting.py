@@ -132,7 +132,7 @@ def _outputs(run: Runs, inputs: Tensor) -> Tensor:
 
 
 def _answers(names: list[str], output: Tensor, card: Card, preparation: Preparation | None) -> list[Prediction]:
-    labels = card.labels or getattr(preparation and preparation.targets, "labels", None)
+    labels = card.labels
     if labels and output.dim() == 2 and output.shape[1] == len(labels):
         probability, index = output.double().softmax(1).max(1)
         rows = zip(names, index.tolist(), probability.tolist(), strict=True)

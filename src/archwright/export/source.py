@@ -176,7 +176,8 @@ def _folded(line: str) -> list[str]:
 
 def _figure(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_figure(v)}" for k, v in value.items())
+        shown = {k: v for k, v in value.items() if not isinstance(v, (list, tuple)) or k == "interval"}
+        return ", ".join(f"{k} {_figure(v)}" for k, v in shown.items())
     if isinstance(value, float):
         return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
     if isinstance(value, int) and not isinstance(value, bool):

@@ -64,6 +64,17 @@ class Attention(nn.Module):
         return self.head(self.block(y).mean(1))
 
 
+class Last(nn.Module):
+    """The last position of what a recurrent layer gives."""
+
+    def __init__(self, layer: nn.RNNBase):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)[0][:, -1]
+
+
 class WeightNorm(nn.Module):
     def __init__(self):
         super().__init__()
