@@ -180,7 +180,7 @@ def main() -> None:
     print(f"### Training loop: {datetime.date.today()}, {machine()}\n")
     print(
         f"Three-block CNN ({sum(p.numel() for p in module.parameters()):,} parameters), mnist5k "
-        f"({len(data.train)} images to train on), batch {BATCH}, {arguments.epochs} epochs, {arguments.repeats} seeds.\n"
+        f"({len(data.train)} for training), batch {BATCH}, {arguments.epochs} epochs, {arguments.repeats} seeds.\n"
     )
     print("| loop | steps a second: median (min, max of epochs) | ours is faster by | test accuracy: mean (min, max) |")
     print("|---|---|---|---|")

@@ -68,7 +68,7 @@ def fastest(
         seconds: No further network is measured after so long.
     """
     on = device_of(device)
-    kind = (on, task.input_shape, space.fingerprint, recipe.batch_size, recipe.precision, recipe.layout)
+    kind = (on, task.input_shape, space.fingerprint, recipe.batch_for(len(task.train)), recipe.precision, recipe.layout)
     if kind in _chosen:
         return _chosen[kind]
     precisions: list[Precision] = ["float32", "bfloat16"] if recipe.precision == "auto" else [recipe.precision]
@@ -127,7 +127,7 @@ def measure(
 
     A way that raises has an infinite time.
     """
-    rows = torch.randperm(len(task.train), generator=generator("cpu", 0))[: recipe.batch_size]
+    rows = torch.randperm(len(task.train), generator=generator("cpu", 0))[: recipe.batch_for(len(task.train))]
     inputs, targets = task.train.inputs[rows].to(device), task.train.targets[rows].to(device)
     with seeded(0, device):
         runs = [_Run(copy.deepcopy(module), recipe, way, device) for way in ways]

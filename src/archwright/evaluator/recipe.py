@@ -31,7 +31,8 @@ class Recipe:
 
     Args:
         epochs: Length of the full training, where a proposal does not say its own.
-        batch_size: Samples a step; an epoch is cut into equal batches of about this size.
+        batch_size: Samples a step; an epoch is cut into equal batches of about this size. None: about 100 steps an
+            epoch, with 32 to 256 samples each, for what small data lack is steps.
         optimizer: ``"adamw"`` (Loshchilov & Hutter, 2019) or ``"sgd"`` with Nesterov momentum.
         lr: The peak learning rate.
         momentum: First-moment decay: AdamW's beta1, or SGD's momentum.
@@ -57,7 +58,7 @@ class Recipe:
     """
 
     epochs: int = 60
-    batch_size: int = 128
+    batch_size: int | None = None
     optimizer: Optimizer = "adamw"
     lr: float = 1e-2
     momentum: float = 0.9
@@ -78,7 +79,7 @@ class Recipe:
                 raise ValueError(f"Recipe({name}={came!r}) is unknown. {did_you_mean(came, get_args(words))}")
         for name, fits, allowed in (
             ("epochs", self.epochs >= 1, "1 or more"),
-            ("batch_size", self.batch_size >= 1, "1 or more"),
+            ("batch_size", self.batch_size is None or self.batch_size >= 1, "1 or more, or None"),
             ("lr", 0 < self.lr < math.inf, "above 0"),
             ("momentum", 0 <= self.momentum < 1, "0 up to below 1"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
@@ -107,6 +108,16 @@ class Recipe:
         share = (progress - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
         end = _END if self.schedule == "one-cycle" else 0.0
         return self.lr * (end + (1 - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
+
+    def batch_for(self, samples: int) -> int:
+        """The batch size for a part of so many samples.
+
+        >>> [Recipe().batch_for(n) for n in (100, 3_200, 8_000, 60_000)], Recipe(batch_size=48).batch_for(100)
+        ([32, 32, 64, 256], 48)
+        """
+        if self.batch_size is not None:
+            return self.batch_size
+        return 2 ** min(8, max(5, round(math.log2(max(samples, 1) / 100))))
 
     @property
     def is_tuned(self) -> bool:
