@@ -23,7 +23,7 @@ FLAGS = [
 
 
 def take(report: Path, picture: Path, *, width: int, height: int, scheme: str, chromium: str) -> None:
-    """Draw the top `height` pixels of a report (all of it with 0) as a PNG, at one and a half times the size for sharp screens."""
+    """Draw the top `height` pixels of a report (all of it with 0) as a PNG, enlarged by half for sharp screens."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as p:

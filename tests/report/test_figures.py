@@ -182,6 +182,13 @@ def test_failures_that_differ_in_numbers_alone_are_one():
     ]
 
 
+def test_units_belong_to_the_numbers_that_differ():
+    reasons = ["params 22.6k is above 20k", "params 1.2M is above 20k", "params 950 is above 20k"]
+    trials = tuple(Trial(i, Proposal(Architecture({"a": i})), "infeasible", reason=r) for i, r in enumerate(reasons))
+    record = RunRecord("f", Objectives.of(maximize("a")), trials)
+    assert failures(record, "infeasible") == [("params … is above 20k", 3, 0)]
+
+
 def boxes(svg):
     root = ElementTree.fromstring(svg)
     space = "{http://www.w3.org/2000/svg}"

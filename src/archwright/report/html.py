@@ -59,7 +59,10 @@ def page(record: RunRecord) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        {name: getattr(wording, name) for name in ("metric", "cost", "cost_name", "count", "duration", "setting")}
+        {
+            name: getattr(wording, name)
+            for name in ("metric", "cost", "cost_name", "count", "duration", "setting", "when")
+        }
     )
     environment.globals.update(plural=wording.plural)
 
@@ -107,7 +110,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         dict.fromkeys(k for t in record.ranked[:MOST_ROWS] if t.measurement for k in t.measurement.metrics)
     )
     metrics = [g.metric for g in goals if g.metric in own_metrics]
-    metrics += [m for m in own_metrics if m not in metrics][: max(0, 3 - len(metrics))]
+    metrics += [m for m in own_metrics if m not in metrics][: max(0, 2 - len(metrics))]
     return {
         "record": record,
         "final": final,
@@ -178,9 +181,9 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
             continue
         if isinstance(found, dict):
             inner = {k: v for k, v in found.items() if isinstance(v, (str, int, float, bool)) and "\n" not in str(v)}
-            text = ", ".join(f"{k} {wording.setting(v)}" for k, v in inner.items())
+            text = ", ".join(f"{k.replace('_', ' ')} {_brief(v)}" for k, v in inner.items())
         else:
-            text = wording.setting(found)
+            text = wording.when(found) if name == "created" else wording.setting(found)
         if text:
             rows.append((name.replace("_", " "), text if len(text) < 400 else text[:399] + "…"))
     final = record.final or {}
@@ -189,6 +192,12 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
     if final.get("seeds"):
         rows.append(("final seeds", ", ".join(map(str, final["seeds"]))))
     return rows
+
+
+def _brief(found: Any) -> str:
+    """A setting; of a long fingerprint only its beginning."""
+    text = wording.setting(found)
+    return text[:12] + "…" if re.fullmatch(r"[0-9a-f]{24,}", text) else text
 
 
 def _candidates(record: RunRecord) -> dict[str, Any] | None:

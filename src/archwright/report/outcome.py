@@ -197,7 +197,8 @@ def exported(final: Mapping[str, Any]) -> tuple[Exported, ...]:
     return tuple(made)
 
 
-NUMBER = re.compile(r"\d[\d,.]*\b")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:%|[A-Za-z]{0,3}\b)")
+"""A number with its unit: ``3``, ``1,204``, ``22.6k``, ``5ms``, ``10%``."""
 
 
 def failures(record: RunRecord, status: str = "failed") -> list[tuple[str, int, int]]:

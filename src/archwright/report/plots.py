@@ -67,6 +67,7 @@ def anytime(record: RunRecord, x: Literal["seconds", "trials"] = "seconds") -> g
             stair=True,
             dash="dash",
             label="above" if higher else "below",
+            until=record.seconds / scale if by_time else len(record.trials),
         )
         own = "below" if higher else "above"
     last = record.seconds / scale if by_time else len(record.trials)
@@ -178,6 +179,9 @@ def learning_curves(record: RunRecord, top: int = 5, most: int = 150) -> go.Figu
     for (trial, x, y), colour in reversed(list(zip(curves[:top], itertools.cycle(PALETTE), strict=False))):
         _line(figure, x, y, f"trial {trial.number}", colour)
     figure.update_layout(legend_traceorder="reversed")
+    longest = max(max(x) for _, x, _ in curves)
+    if longest <= 12:
+        figure.update_xaxes(dtick=1)  # there is no epoch 2.5
     _focus(figure, [v for _, _, y in curves for v in y], "minimize" if "loss" in key else record.goal.direction)
     return figure
 
@@ -293,7 +297,7 @@ def _axis(title: str, log: bool | Literal["power"] = False) -> dict[str, Any]:
 
 def _line(
     figure: go.Figure, x: Sequence[Any], y: Sequence[Any], name: str, colour: str, *, stair: bool = False,
-    dash: str = "solid", label: Literal["above", "below", ""] = "",
+    dash: str = "solid", label: Literal["above", "below", ""] = "", until: float = 0.0,
 ) -> None:  # fmt: skip
     figure.add_trace(
         go.Scatter(
@@ -306,10 +310,12 @@ def _line(
         )
     )
     if label:
+        ends_early = x[-1] < 0.3 * until
         figure.add_annotation(
-            x=x[-1], y=y[-1], text=f"<b>{metric(y[-1])}</b>", showarrow=False, xanchor="right",
-            yanchor="bottom" if label == "above" else "top", yshift=2 if label == "above" else -2,
-            font={"color": colour, "size": 13},
+            x=x[-1], y=y[-1], text=f"<b>{metric(y[-1])}</b>", showarrow=False,
+            xanchor="left" if ends_early else "right", xshift=4 if ends_early else 0,
+            yanchor="middle" if ends_early else "bottom" if label == "above" else "top",
+            yshift=0 if ends_early else 2 if label == "above" else -2, font={"color": colour, "size": 13},
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from archwright.report.outcome import ceilings, exported, failures, sentence, test_of
 from archwright.report.record import RunRecord
 from archwright.report.rows import leaderboard_rows, survey_rows, trial_row
-from archwright.report.wording import cost, cost_name, duration, metric, plural, setting
+from archwright.report.wording import cost, cost_name, duration, metric, plural, setting, when
 from archwright.trial import Trial
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def runs(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
             f"{run['trials']:,}" if run.get("trials") is not None else "",
             metric(best) if best is not None else "",
             duration(run["seconds"]) if run.get("seconds") is not None else "",
-            Text(str(run.get("created") or "")),
+            Text(when(run.get("created"))),
         )
     return table
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 
 from archwright.objective import format_bytes, format_count, format_seconds
 
-__all__ = ["count", "cost", "cost_name", "duration", "metric", "plural", "setting", "signed"]
+__all__ = ["count", "cost", "cost_name", "duration", "metric", "plural", "setting", "signed", "when"]
 
 COST_NAMES = {
     "params": "parameters",
@@ -107,3 +108,14 @@ def setting(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return " + ".join(map(setting, value)) or "nothing"
     return str(value)
+
+
+def when(moment: object) -> str:
+    """A date and time, from seconds since 1970 or as it is written already.
+
+    >>> when(0), when("yesterday"), when(None)
+    ('1970-01-01 00:00 UTC', 'yesterday', '')
+    """
+    if isinstance(moment, (int, float)) and math.isfinite(moment):
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return "" if moment is None else str(moment)
