@@ -32,7 +32,7 @@ class TestRegularizedEvolution(StrategyContract):
         for child in children:
             (parent,) = child.proposal.parents
             assert child.proposal.origin == f"mutation of {parent}"
-            changed = [n for n in child.architecture.differs(trials[parent].architecture)]
+            changed = child.architecture.differs(trials[parent].architecture)
             assert len(changed) == 1 or "layers/times" in changed
 
     def test_it_beats_random_search(self):

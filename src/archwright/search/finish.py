@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Refit:
 
         context = context or Context()
         final = context.number >= self.finals_from
-        part = "train+validation" if final else "train"
+        part: Literal["train", "train+validation"] = "train+validation" if final else "train"
         module, measured = self.training.fit(proposal.architecture, seed, part, proposal.epochs, context.deadline)
         if final:
             torch.save(module.state_dict(), self.folder / f"{context.number}.pt")
@@ -74,7 +74,7 @@ class Chosen:
 
 
 def choose(trials: Sequence[Trial], objectives: Objectives, candidates: int) -> list[Trial]:
-    """The trials to train again: the best by leaderboard, with several goals also the front's knee, no function twice."""
+    """The trials to train again: the best of the leaderboard and, with several goals, the front's knee."""
     order = list(ranked([t for t in trials if t.status == "done" and t.violation == 0]))
     if len(objectives.goals) > 1 and order:
         knee = best(order)
@@ -126,7 +126,11 @@ def finish(
         ]
         by_number = _collect(workers, candidates, step, "candidate")
         validated = [
-            [by_number[n].measurement for n in range(i, jobs, len(picked)) if by_number[n].status == "done"]
+            [
+                m
+                for n in range(i, jobs, len(picked))
+                if (m := by_number[n].measurement) and by_number[n].status == "done"
+            ]
             for i in range(len(picked))
         ]
         winner = _winner(picked, validated, objectives)

@@ -113,7 +113,8 @@ class Loop:
         for record in records:
             self._told(record.trial)
         told = {r.trial.number for r in records}
-        for number in sorted(set(range(max(told, default=-1) + 1)) - told):
+        self._next = max(told, default=-1) + 1
+        for number in sorted(set(range(self._next)) - told):
             self._ask(number)
 
     def run(self, workers: Workers, budget: Budget, *, deadline: float | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -110,21 +110,22 @@ class Result:
     @property
     def test(self) -> Mapping[str, Any] | None:
         """For each metric on the test part: ``mean`` and ``deviation`` over seeds, ``per_seed``, and for the goal a
-        bootstrap interval ``low``..``high``. Measured once, after the choice, on data that the search never saw."""
+        bootstrap interval ``low``..``high``. Measured once, after the choice, on data that the search never saw.
+        """
         return None if self.chosen is None else self.chosen.outcome["test"]
 
     def leaderboard(self, n: int = 10) -> list[Trial]:
         """The n best trials by validation."""
         return list(ranked([t for t in self.trials if t.status == "done"]))[:n]
 
-    def record(self, files: Sequence[Mapping[str, Any]] = ()) -> RunRecord:
-        """All of it as plain data, for tables, plots and the report."""
+    def record(self, card: Card | None = None) -> RunRecord:
+        """All of it as plain data, for tables, plots and the report; with the files that a `card` lists."""
         from archwright.report import RunRecord
 
         won = self.best
         final = dict(self.chosen.outcome) if self.chosen is not None else None
-        if final is not None and files:
-            final["files"] = list(files)
+        if final is not None and card is not None:
+            final |= {"files": card.to_json()["files"], "left_out": dict(card.left_out)}
         return RunRecord(
             name=self.name,
             objectives=self.objectives,
@@ -155,24 +156,8 @@ class Result:
             raise ExportError(
                 f"cannot write to {folder}: {error.strerror}. Give a folder that can be written"
             ) from error
-        files: list[dict[str, Any]] = []
-        if self.chosen is not None:
-            card = self.export(folder)
-            files = [
-                {
-                    "name": f.name,
-                    "form": f.form,
-                    "bytes": f.bytes,
-                    "checked": True,
-                    "max_difference": f.check.get("max_difference"),
-                }
-                for f in card.files
-            ]
-            files += [
-                {"name": "-", "form": form, "bytes": 0, "checked": False, "note": why}
-                for form, why in card.left_out.items()
-            ]
-        write_page(self.record(files), folder / "report.html")
+        card = self.export(folder) if self.chosen is not None else None
+        write_page(self.record(card), folder / "report.html")
         return folder
 
     def export(self, folder: str | Path) -> Card:

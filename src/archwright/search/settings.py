@@ -71,7 +71,8 @@ def make_strategy(described: Mapping[str, Any], space: Space) -> Strategy:
         return kind(space, **described["arguments"])
     except (ImportError, AttributeError, TypeError) as error:
         raise ResumeError(
-            f"the strategy {described['name']} of this run cannot be made again ({error}): give it to resume(strategy=...)"
+            f"the strategy {described['name']} of this run cannot be made again ({error}): "
+            "give it to resume(strategy=...)"
         ) from error
 
 

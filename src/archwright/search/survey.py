@@ -115,7 +115,7 @@ def _nearest(  # type: ignore[no-untyped-def]
             for c in objectives.ceilings
         )
         raise NothingFitsError(
-            f"no architecture of the space meets the ceilings: of {len(found):,} random ones and {tried:,} steps from the "
-            f"nearest, the cheapest had {cheapest}. Raise the ceiling, or give a space with smaller networks"
+            f"no architecture of the space meets the ceilings: of {len(found):,} random ones and {tried:,} steps from "
+            f"the nearest, the cheapest had {cheapest}. Raise the ceiling, or give a space with smaller networks"
         )
     return architecture

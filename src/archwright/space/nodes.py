@@ -270,7 +270,7 @@ class Searchable:
 
     def __init__(self, function: Callable[..., Any], flow: Callable[..., Any] | None = None, name: str | None = None):
         functools.update_wrapper(self, function, updated=())
-        self.__name__: str = name or getattr(function, "__name__", type(function).__name__)
+        self.__name__: str = name or str(getattr(function, "__name__", type(function).__name__))
         self.function = function
         self.flow = flow
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import inspect
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, overload
@@ -14,12 +12,12 @@ import networkx as nx
 import numpy as np
 
 from archwright.errors import OutOfSpaceError, SpaceError, did_you_mean
-from archwright.space import canonical, counting, encoding, trace, variation
+from archwright.space import canonical, counting, encoding, text, trace, variation
 from archwright.space import graph as graphs
 from archwright.space.architecture import Architecture
 from archwright.space.build import build
-from archwright.space.layout import Decision, Layout, plain, stable_text
-from archwright.space.nodes import Call, Node, Real, Repeat, made_by, remember
+from archwright.space.layout import Decision, Layout
+from archwright.space.nodes import Call, Real, remember
 
 __all__ = ["Space"]
 
@@ -137,7 +135,7 @@ class Space:
                     return False
             except Exception as error:
                 raise SpaceError(
-                    f"rule {_rule_text(rule)} failed on {architecture}: {type(error).__name__}: {error}. Decisions "
+                    f"rule {text.rule_text(rule)} failed on {architecture}: {type(error).__name__}: {error}. Decisions "
                     "that are not live are absent: use architecture.get(name)"
                 ) from error
         return True
@@ -168,7 +166,7 @@ class Space:
                 codes.append(-1)
                 continue
             if d.name not in values:
-                raise OutOfSpaceError(f"decision {d.name!r} is missing: it takes {_allowed_values(d)}")
+                raise OutOfSpaceError(f"decision {d.name!r} is missing: it takes {text.allowed_values(d)}")
             codes.append(self._code(i, d, values[d.name]))
             used += 1
         if used != len(values):
@@ -178,7 +176,7 @@ class Space:
                 i = self._column[name]
                 if codes[i] < 0:
                     raise OutOfSpaceError(
-                        f"decision {name!r} is given but not live here: {self._when(self.decisions[i])}"
+                        f"decision {name!r} is given but not live here: {text.when(self.decisions[i], self.decisions)}"
                     )
         return codes
 
@@ -194,7 +192,7 @@ class Space:
                 code = None
             if code is not None:
                 return code
-        raise OutOfSpaceError(f"decision {d.name!r} cannot be {value!r}: it takes {_allowed_values(d)}")
+        raise OutOfSpaceError(f"decision {d.name!r} cannot be {value!r}: it takes {text.allowed_values(d)}")
 
     def check(self, architecture: Architecture) -> None:
         """Raise `OutOfSpaceError` unless the architecture is of this space and keeps its rules."""
@@ -238,7 +236,7 @@ class Space:
                 return codes
         raise SpaceError(
             f"the space's {len(self.rules)} rule(s) forbade {MOST_REJECTED:,} architectures in a row: "
-            + "; ".join(map(_rule_text, self.rules))
+            + "; ".join(map(text.rule_text, self.rules))
             + ". Loosen them, or build the space without what they forbid"
         )
 
@@ -314,25 +312,20 @@ class Space:
         width = max((len(d.name) for d in self.decisions), default=0)
         lines = [f"{len(self.decisions)} decisions, {size}"]
         for d in self.decisions:
-            when = self._when(d)
-            lines.append(f"  {d.name:<{width}}  {_allowed_values(d)}" + (f"   ({when})" if when else ""))
-        lines += [f"  rule: {_rule_text(rule)}" for rule in self.rules]
+            live = text.when(d, self.decisions)
+            lines.append(f"  {d.name:<{width}}  {text.allowed_values(d)}" + (f"   ({live})" if live else ""))
+        lines += [f"  rule: {text.rule_text(rule)}" for rule in self.rules]
         return "\n".join(lines)
-
-    def _when(self, d: Decision) -> str:
-        cases = []
-        for parent, codes in d.conditions:
-            p = self.decisions[parent]
-            shown = " or ".join(str(p.value(c)) for c in sorted(codes)[:4]) + (" ..." if len(codes) > 4 else "")
-            cases.append(f"{p.name} is {shown}")
-        return f"when {', or '.join(cases)}" if cases else ""
 
     @cached_property
     def text(self) -> str:
         """All that makes this space what it is, as stable text: decisions, fixed parts and rules."""
-        lines = [f"decision {d.name}: {_allowed_values(d)} {self._when(d)}".rstrip() for d in self.decisions]
-        lines += _structure(self.root)
-        lines += [f"rule {_rule_text(rule)}" for rule in self.rules]
+        lines = [
+            f"decision {d.name}: {text.allowed_values(d)} {text.when(d, self.decisions)}".rstrip()
+            for d in self.decisions
+        ]
+        lines += text.outline(self.root)
+        lines += [f"rule {text.rule_text(rule)}" for rule in self.rules]
         return "\n".join(lines)
 
     @property
@@ -356,55 +349,3 @@ def _unpickled(root: Any, rules: tuple[Rule, ...], templates: list[tuple[Any, Ca
     space = Space.__new__(Space)
     space._set_up(root, rules)
     return space
-
-
-def _allowed_values(d: Decision) -> str:
-    if d.kind in ("integer", "real"):
-        return repr(d.node)
-    if d.kind == "subset":
-        return f"{d.node!r} ({d.size} outcomes)"
-    return " | ".join(str(v) for v in d.values)
-
-
-def _rule_text(rule: Rule) -> str:
-    try:
-        return " ".join(inspect.getsource(rule).split())
-    except (OSError, TypeError):
-        return stable_text(rule)
-
-
-def _structure(x: Any, indent: int = 0) -> Iterable[str]:
-    """The value as an indented outline: what is fixed as well as what is open."""
-    pad = "  " * indent
-    call = x if isinstance(x, Call) else None if isinstance(x, Node) else made_by(x)
-    if call is not None:
-        yield f"{pad}{stable_text(call.function.function)}"
-        for name, value in call.arguments():
-            yield from _named(name, value, indent + 1)
-    elif isinstance(x, Repeat):
-        yield f"{pad}repeat{' tied' if x.tied else ''} {x.times!r}"
-        yield from _structure(x.body, indent + 1)
-    elif isinstance(x, Node):
-        options = getattr(x, "options", None)
-        if options is None or all(map(plain, options)):
-            yield f"{pad}{x!r}"
-        else:
-            yield f"{pad}{type(x).__name__.lower()} of"
-            yield from itertools.chain.from_iterable(_structure(o, indent + 1) for o in options)
-    elif isinstance(x, Mapping):
-        for name, value in x.items():
-            yield from _named(str(name), value, indent)
-    elif isinstance(x, (list, tuple)):
-        for i, value in enumerate(x):
-            yield from _named(str(i), value, indent)
-    else:
-        yield f"{pad}{stable_text(x)}"
-
-
-def _named(name: str, value: Any, indent: int) -> Iterable[str]:
-    lines = list(_structure(value, indent + 1))
-    if len(lines) == 1:
-        yield f"{'  ' * indent}{name}: {lines[0].strip()}"
-    else:
-        yield f"{'  ' * indent}{name}:"
-        yield from lines

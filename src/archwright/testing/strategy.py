@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from archwright.errors import SpaceExhaustedError
-from archwright.objective import Objectives, at_most, maximize, minimize
+from archwright.objective import Objectives, at_most, minimize
 from archwright.space import Architecture, Space, choice, integer, repeat, searchable
 from archwright.strategy import Strategy
 from archwright.trial import Measurement, Proposal, Trial

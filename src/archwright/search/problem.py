@@ -1,0 +1,112 @@
+"""What is searched: the space, who evaluates, and what better means; checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from archwright.errors import EvaluationError, ObjectiveError, SpaceError, did_you_mean
+from archwright.evaluator import Evaluator, Function, Recipe
+from archwright.objective import COSTS, Goal, Objectives
+from archwright.search.budget import Budget
+from archwright.search.plan import FINISH_SHARE, epoch_seconds, search_epochs
+from archwright.space import Architecture, Space
+
+if TYPE_CHECKING:
+    from archwright.evaluator import Training
+    from archwright.task import Task
+
+__all__ = ["Problem", "fit_epochs", "make_problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched.
+
+    Args:
+        space: What may be chosen.
+        evaluator: Who measures.
+        objectives: What better means.
+        task: The learning problem, or None for a function of the user's own.
+        training: The evaluator, where it is the task's training.
+        full_epochs: How long a full training is; those of the search may be shorter.
+    """
+
+    space: Space
+    evaluator: Evaluator
+    objectives: Objectives
+    task: Task | None
+    training: Training | None
+    full_epochs: int = 0
+
+
+def make_problem(
+    task: Task | None,
+    space: Any,
+    evaluate: Any,
+    objectives: Any,
+    recipe: Recipe | None,
+    device: str,
+    input_shape: tuple[int, ...] | None,
+) -> Problem:
+    """Put the user's parts together, with a clear error for what does not fit; see `archwright.search.search`."""
+    if task is None and (evaluate is None or space is None):
+        raise EvaluationError(
+            "a search needs a task, or a space and a function that evaluates: search(space=..., evaluate=f)"
+        )
+    if space is None:
+        assert task is not None
+        space = task.space()
+    found = space if isinstance(space, Space) else Space(space)
+    if not found.rules and found.size == 1:
+        raise SpaceError("the space holds no choice: there is one architecture in it, and nothing to search")
+    if objectives is None:
+        objectives = Goal(task.metric, task.metrics[task.metric].direction) if task else Goal("score", "maximize")
+    goals = Objectives.of(objectives)
+    if not goals.goals and task is not None:
+        goals = Objectives((Goal(task.metric, task.metrics[task.metric].direction),), goals.ceilings)
+    if evaluate is not None:
+        shape = input_shape or (task.input_shape if task else None)
+        if not callable(evaluate):
+            raise EvaluationError(f"evaluate cannot be {evaluate!r}: give a function, or an evaluator")
+        evaluator = (
+            evaluate
+            if _is_evaluator(evaluate)
+            else Function(evaluate, found, metric=goals.goals[0].metric, input_shape=shape)
+        )
+        return Problem(found, evaluator, goals, task, None)
+    assert task is not None
+    for goal in goals.goals:
+        if goal.metric not in task.metrics and goal.metric not in COSTS:
+            raise ObjectiveError(
+                f"{goal}: task {task.name!r} does not measure {goal.metric!r}. "
+                + did_you_mean(goal.metric, [*task.metrics, *COSTS])
+            )
+    from archwright.evaluator import Training
+
+    training = Training(found, task, recipe, device=device)
+    return Problem(found, training, goals, task, training, training.recipe.epochs)
+
+
+def _is_evaluator(evaluate: Any) -> bool:
+    return not isinstance(evaluate, type) and hasattr(evaluate, "costs") and not hasattr(evaluate, "__code__")
+
+
+def fit_epochs(
+    problem: Problem, budget: Budget, workers: int, examples: Sequence[Architecture], given: Recipe | None
+) -> Problem:
+    """Where a time budget is too short for about 40 full trainings, shorten those of the search."""
+    if problem.training is None or budget.seconds is None or given is not None or not examples:
+        return problem
+    epoch_s = epoch_seconds(problem.training, examples, most_s=0.05 * budget.seconds)
+    if epoch_s is None:
+        return problem
+    seconds = budget.seconds * (1 - FINISH_SHARE)
+    epochs = search_epochs(problem.full_epochs, seconds, max(1, workers), epoch_s)
+    from archwright.evaluator import Training
+
+    recipe = replace(problem.training.recipe, epochs=epochs)
+    assert problem.task is not None
+    training = Training(problem.space, problem.task, recipe, device=problem.training.device)
+    return replace(problem, training=training, evaluator=training)

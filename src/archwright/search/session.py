@@ -1,0 +1,185 @@
+"""One sitting of a run: from its start, or from where it was left, to its end or the next interrupt."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archwright.evaluator import Evaluator
+from archwright.objective import Objectives
+from archwright.report import Progress
+from archwright.search.budget import Budget
+from archwright.search.finish import Chosen, finish
+from archwright.search.loop import Loop
+from archwright.search.plan import FINISH_SHARE, final_plan
+from archwright.search.problem import Problem
+from archwright.search.result import Result
+from archwright.store import Run, Store
+from archwright.strategy import Random, Strategy
+from archwright.worker import InProcess, Processes, Workers
+
+if TYPE_CHECKING:
+    from archwright.evaluator import Training
+
+__all__ = ["Options", "Session"]
+
+BASELINE_FROM_S = 1200.0
+"""From this budget on, random search runs beside the search by default."""
+
+BASELINE_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a search runs, as `archwright.search.search` takes it."""
+
+    seed: int
+    workers: int
+    deterministic: bool
+    timeout_s: float | None
+    memory_limit: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_json(cls, meta: Mapping[str, Any]) -> Options:
+        """Read them back from what a store keeps of a run."""
+        return cls(**{name: meta[name] for name in cls.__dataclass_fields__})
+
+
+class Session:
+    """One sitting of a run: from its start, or from where it was left, to its end or the next interrupt."""
+
+    def __init__(
+        self,
+        store: Store,
+        run: Run,
+        problem: Problem,
+        strategy: Strategy,
+        options: Options,
+        budget: Budget,
+        progress: Progress,
+        began: float,
+    ):
+        self.store, self.run, self.problem, self.strategy = store, run, problem, strategy
+        self.options, self.budget, self.progress, self.began = options, budget, progress, began
+        self.waited_s = 0.0
+
+    def go(self) -> Result:
+        """Search, choose, train, test; an interrupt ends it early, with all trials kept."""
+        problem, run = self.problem, self.run
+        chosen: Chosen | None = None
+        baseline: Mapping[str, Any] | None = None
+        interrupted = False
+        with tempfile.TemporaryDirectory(prefix="archwright-") as scratch, self.progress as progress:
+            loop = self._loop(self.strategy, run.id, Path(scratch))
+            records = self.store.trials(run.id)
+            if records:
+                loop.replay(records)
+                progress.resumed([r.trial for r in records], max(r.trial.finished for r in records))
+            finals = problem.training is not None
+            share = 1 - FINISH_SHARE if finals else 1.0
+            total = self.budget.seconds
+            # Time that preparing took counts: it was part of the user's wait.
+            self.waited_s = time.monotonic() - self.began
+            searching = replace(self.budget, seconds=max(0.1, total * share - self.waited_s)) if total else self.budget
+            deadline = time.monotonic() + total * (share + (1 - share) / 4) - loop.elapsed_s if total else None
+            why = ""
+            try:
+                with self._workers_for(problem.evaluator, problem.objectives) as workers:
+                    why = loop.run(workers, searching, deadline=deadline)
+                    baseline = self._baseline(workers, searching, Path(scratch))
+                progress.note(f"search ended: {why}")
+                if problem.training is not None and any(t.status == "done" for t in loop.trials):
+                    chosen = self._finish(problem.training, loop, Path(scratch))
+            except KeyboardInterrupt:
+                interrupted = True
+                why = why or "interrupted"
+                progress.note("interrupted: all trials are kept")
+        self.store.update(run.id, status="interrupted" if interrupted else "finished")
+        if chosen is not None:
+            self.store.final(run.id, chosen.outcome)
+        return Result(
+            name=run.name,
+            store=self.store.place,
+            objectives=problem.objectives,
+            trials=tuple(r.trial for r in self.store.trials(run.id, curves=True)),
+            space=problem.space,
+            task=problem.task,
+            chosen=chosen,
+            why_it_ended=why,
+            interrupted=interrupted,
+            meta={**run.meta, "created": run.created},
+            survey=run.meta["survey"],
+            baseline=baseline,
+        )
+
+    def _loop(self, strategy: Strategy, run_id: int, folder: Path) -> Loop:
+        return Loop(
+            self.problem.space,
+            strategy,
+            self.problem.objectives,
+            seed=self.options.seed,
+            workers=max(1, self.options.workers),
+            deterministic=self.options.deterministic,
+            keep=lambda trial, told, asked_after: self.store.add(run_id, trial, told, asked_after),
+            watcher=self.progress,
+            timeout_s=self.options.timeout_s,
+            folder=folder,
+        )
+
+    def _workers_for(self, evaluator: Evaluator, objectives: Objectives) -> Workers:
+        if self.options.workers == 0:
+            return InProcess(evaluator, objectives, on_report=self.progress.reported)
+        return Processes(
+            evaluator,
+            objectives,
+            self.options.workers,
+            memory_limit=self.options.memory_limit,
+            on_report=self.progress.reported,
+        )
+
+    def _finish(self, training: Training, loop: Loop, scratch: Path) -> Chosen | None:
+        total = self.budget.seconds
+        left = total - loop.elapsed_s - self.waited_s if total else None
+        measured = [t.measurement for t in loop.trials if t.status == "done" and t.measurement and t.measurement.epochs]
+        epoch_s = sorted(m.seconds / m.epochs for m in measured)[len(measured) // 2] if measured else 1.0
+        plan = final_plan(self.problem.full_epochs, self.options.workers, left, epoch_s)
+        jobs = plan.candidates * plan.seeds + plan.finals
+        self.progress.phase("final choice", total=jobs)
+        return finish(
+            training,
+            loop.trials,
+            self.problem.objectives,
+            plan,
+            open_workers=self._workers_for,
+            folder=scratch / "final",
+            seed=self.options.seed,
+            step=self.progress.step,
+        )
+
+    def _baseline(self, workers: Workers, searching: Budget, folder: Path) -> Mapping[str, Any] | None:
+        """Random search for a share of the time, as a run of its own beside this one."""
+        from archwright.report import baseline_from
+
+        wanted = self.run.meta.get("baseline")
+        total = self.budget.seconds
+        if wanted is False or isinstance(self.strategy, Random) or (wanted is None and (total or 0) < BASELINE_FROM_S):
+            return None
+        beside = self.store.create(Run(f"{self.run.name}-random", {**self.run.meta, "baseline_of": self.run.id}))
+        loop = self._loop(Random(self.problem.space), beside.id, folder)
+        share = replace(
+            searching,
+            seconds=searching.seconds * BASELINE_SHARE if searching.seconds else None,
+            trials=searching.trials,
+        )
+        self.progress.phase("random search for comparison")
+        loop.run(workers, share)
+        self.store.update(beside.id, status="finished")
+        return baseline_from(loop.trials, self.problem.objectives.goals[0])
