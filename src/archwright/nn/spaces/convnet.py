@@ -79,9 +79,12 @@ def staged_convnet(shape: tuple[int, ...], widths: Sequence[int], depth: int) ->
 
 
 def _enter(wide: Any, kernel: Any, act: Any) -> Any:
-    """What begins a stage and halves the size: a residual separable step, pooling, or a convolution."""
+    """What begins a stage and halves the size: a separable step, pooling, or a convolution.
+
+    None is residual: under a ceiling, the projection that a change of shape needs is better spent on width.
+    """
     return choice(
-        kinds.separable(nn.Residual(nn.SeparableBlock(wide, kernel, 2, activation=act))),
+        kinds.separable(nn.SeparableBlock(wide, kernel, 2, activation=act)),
         kinds.pooled(nn.MaxPool(2), nn.SeparableBlock(wide, kernel, activation=act)),
         kinds.conv(nn.ConvBlock(wide, kernel, 2, activation=act)),
         name="enter",
