@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 IMAGE = (1, 8, 8)
-SEQUENCE = (3, 12)
+SEQUENCE = (3, 6)
 
 
 class Residual(nn.Module):
@@ -53,7 +53,7 @@ class Attention(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem = nn.Conv1d(3, 8, 3, padding=1)
-        self.position = nn.Parameter(torch.zeros(1, 12, 8))
+        self.position = nn.Parameter(torch.zeros(1, 6, 8))
         self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
         self.block = nn.TransformerEncoderLayer(8, 2, 16, activation="gelu", batch_first=True, norm_first=True)
         self.head = nn.Linear(8, 4)

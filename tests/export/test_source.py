@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from archwright import nn as an
-from archwright.export import Card, export
+from archwright.export import Card, export, read_card
 from archwright.export.flat import flatten
 from archwright.export.forms import open_form
 from archwright.export.source import Words, write_source
@@ -216,3 +216,16 @@ class NeedsNumpy(nn.Module):
 
     def forward(self, x):
         return self.a(x) * float(np.sign(x.sum().item()) + 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", SPACES)
+def test_random_networks_of_every_default_space_leave_in_every_form(space, tmp_path):
+    make, shape = SPACES[space]
+    space, rng = make(), np.random.default_rng(11)
+    for i in range(2):
+        architecture = space.sample(rng)
+        network = trained(lambda a=architecture: an.materialize(space.build(a), shape))
+        card = export(network, tmp_path / str(i), input_shape=shape, card=Card(architecture=architecture))
+        assert card.left_out == {}, architecture
+        assert read_card(tmp_path / str(i)).architecture == dict(architecture)
