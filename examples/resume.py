@@ -2,8 +2,8 @@
 
     python examples/resume.py
 
-Every trial is written to the store, in a transaction, before the strategy hears of it. So it makes no difference whether a
-search ends by its budget, by Ctrl-C or by `kill -9`: `resume` tells the stored trials again and goes on.
+Every trial is written to the store, in a transaction, before the strategy hears of it. So it makes no difference
+whether a search ends by its budget, by Ctrl-C or by `kill -9`: `resume` tells the stored trials again and goes on.
 """
 
 import math

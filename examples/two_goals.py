@@ -25,10 +25,8 @@ front = pareto_front(result.trials)
 print(f"{len(front)} of {len(result.trials)} trials are on the front:")
 for trial in sorted(front, key=lambda t: t.measurement.costs["macs"]):
     accuracy, macs = trial.measurement.metrics["accuracy"], trial.measurement.costs["macs"]
-    knee = "  <- chosen" if trial.number == result.best.trial.number else ""
-    print(
-        f"  trial {trial.number:3}  accuracy {accuracy:.4f}  {macs:9,.0f} multiply-adds  {'#' * int(40 * accuracy)}{knee}"
-    )
+    mark = "  <- chosen" if trial.number == result.best.trial.number else ""
+    print(f"  trial {trial.number:3}  accuracy {accuracy:.4f}  {macs:9,.0f} multiply-adds{mark}")
 
 # One number for a whole front: the area that it dominates, up to a reference point. Scores are "smaller is better",
 # so accuracy counts as its negative.
