@@ -30,9 +30,8 @@ result = aw.search(
 # 3. What came out: the network, and what it does on data that the search never saw.
 print()
 for trial in result.leaderboard(3):
-    print(
-        f"trial {trial.number}: validation accuracy {trial.measurement.metrics['accuracy']:.4f}, {trial.architecture}"
-    )
+    accuracy = trial.measurement.metrics["accuracy"]
+    print(f"trial {trial.number}: validation accuracy {accuracy:.4f}, {trial.architecture}")
 
 model = result.best.model  # a plain torch.nn.Module, trained, in evaluation mode
 accuracy = result.test["accuracy"]

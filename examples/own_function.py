@@ -64,10 +64,8 @@ result = aw.search(space=space, evaluate=train, objectives=aw.minimize("loss"), 
 
 print(result.why_it_ended)
 for trial in result.leaderboard(5):
-    metrics = trial.measurement.metrics
-    print(
-        f"trial {trial.number:3}  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}  {trial.architecture}"
-    )
+    figures = "  ".join(f"{name} {value:.4f}" for name, value in trial.measurement.metrics.items())
+    print(f"trial {trial.number:3}  {figures}  {trial.architecture}")
 for trial in result.trials:
     if trial.status == "failed":  # an exception in `train` costs one trial, never the search
         print(f"trial {trial.number:3}  {trial.reason}")
