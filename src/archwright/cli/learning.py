@@ -1,0 +1,109 @@
+"""From what was typed to what is learnt: tasks, spaces and objectives; and back from what a run keeps of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archwright.errors import DataError, ObjectiveError, ResumeError
+
+if TYPE_CHECKING:
+    from archwright.objective import Objectives
+    from archwright.space import Space
+    from archwright.store import Run
+    from archwright.task import Task
+
+__all__ = ["ceilings", "data_options", "load_task", "objectives", "same_problem"]
+
+CEILINGS = {
+    "params": "--max-params",
+    "macs": "--max-macs",
+    "bytes": "--max-bytes",
+    "peak_bytes": "--max-peak-memory",
+    "latency_ms": "--max-latency",
+}
+
+
+def data_options(
+    target: str | None = None, kind: str | None = None, resize: str | None = None, on_bad_image: str | None = None
+) -> dict[str, Any]:
+    """Options for `archwright.task.load` as JSON values, without those that were not given."""
+    given = {
+        "target": target,
+        "kind": kind,
+        "resize": None if resize is None else _size(resize),
+        "on_bad_image": on_bad_image,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _size(text: str) -> list[int]:
+    """Height and width: ``28x28``, or ``28`` for both.
+
+    >>> _size("28x32"), _size("28")
+    ([28, 32], [28, 28])
+    """
+    sides = re.fullmatch(r"\s*(\d+)\s*(?:[x×,]\s*(\d+)\s*)?", text)
+    if sides is None or "0" in (sides[1].lstrip("0") or "0", (sides[2] or "1").lstrip("0") or "0"):
+        raise DataError(f"--resize: {text!r} is not a size: write HEIGHTxWIDTH, for example 28x28")
+    return [int(sides[1]), int(sides[2] or sides[1])]
+
+
+def load_task(data: str, options: Mapping[str, Any]) -> Task:
+    """The task of a name or path, with options as `data_options` gives them."""
+    from archwright.task import load
+
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    return load(data, **given)
+
+
+def where_from(data: str) -> str:
+    """The name of data, or their whole path: a run may be resumed from another folder."""
+    path = Path(data).expanduser()
+    return str(path.resolve()) if path.exists() else data
+
+
+def ceilings(**limits: str | None) -> list[Any]:
+    """Ceilings from ``params="50k"`` and the like; None where no ceiling was given. Messages name the option."""
+    from archwright.objective import at_most, parse_cost
+
+    found = []
+    for cost, text in limits.items():
+        if text is None:
+            continue
+        try:
+            found.append(at_most(**{cost: parse_cost(cost, text)}))
+        except ObjectiveError as error:
+            raise ObjectiveError(str(error).replace(f"at_most({cost}=...)", CEILINGS[cost])) from None
+    return found
+
+
+def objectives(task: Task, maximize: Sequence[str], minimize: Sequence[str], limits: Sequence[Any]) -> Objectives:
+    """Goals in the order typed (those to maximise first), or the task's own where there is none; and the ceilings."""
+    from archwright.objective import Goal, Objectives
+
+    goals = [Goal(name, "maximize") for name in maximize] + [Goal(name, "minimize") for name in minimize]
+    if not goals:
+        goals = [Goal(task.metric, task.metrics[task.metric].direction)]
+    return Objectives.of([*goals, *limits])
+
+
+def same_problem(run: Run, data: str | None = None) -> tuple[Task, Space]:
+    """The task and the space that a run began with, made again from what the run keeps.
+
+    Args:
+        run: The run.
+        data: Where its data are now, if they have moved.
+
+    Raises:
+        ResumeError: It was begun from Python, so only Python knows its task.
+    """
+    notes = run.meta.get("notes") or {}
+    if "data" not in notes:
+        raise ResumeError(
+            f"run '{run.name}' was begun from Python, which alone knows its task: go on there, with archwright.resume"
+        )
+    task = load_task(data or notes["data"], notes.get("options") or {})
+    return task, task.space(notes.get("space"))

@@ -1,0 +1,155 @@
+"""``archwright spaces``, ``strategies`` and ``tasks``: what there is to choose from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from archwright.cli import console, learning, names, options
+from archwright.cli.invocation import examples
+from archwright.errors import SpaceError, did_you_mean
+
+__all__ = ["COMMANDS"]
+
+SPACES_EXAMPLES = examples(
+    {
+        "archwright spaces": "every space, with what its networks read",
+        "archwright spaces --data digits": "the spaces for these data, and how large each is",
+        "archwright spaces --data digits --describe convnet": "every decision of one space",
+    }
+)
+STRATEGIES_EXAMPLES = examples({"archwright strategies": "what each is for, and when not to use it"})
+TASKS_EXAMPLES = examples(
+    {
+        "archwright tasks": "data by name, kinds of files, and which packages are missing",
+        "archwright tasks --json": "the same for a program",
+    }
+)
+
+
+def spaces(
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Only the spaces for these data.", autocompletion=names.complete_data),
+    ] = None,
+    describe: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Every decision of one space.", autocompletion=names.complete_space),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """The spaces that can be searched, and what is in them."""
+    with console.Waiting() as waiting:
+        waiting.on("loading")
+        task = learning.load_task(data, {}) if data is not None else None
+        if describe is not None and describe not in names.SPACES:
+            raise SpaceError(f"there is no space called {describe!r}. {did_you_mean(describe, names.SPACES)}")
+        if describe is not None and task is not None:
+            task.space(describe)  # says so where it does not fit
+        chosen = [describe] if describe is not None else list(task.spaces if task is not None else names.SPACES)
+        rows, texts = [], []
+        for name in chosen:
+            entry = names.SPACES[name]
+            made = task.space(name) if task is not None else _example(entry)
+            shape = task.input_shape if task is not None else entry.example_shape
+            texts.append(made.describe())
+            rows.append(
+                {
+                    "name": name,
+                    "reads": entry.reads,
+                    "purpose": entry.purpose,
+                    "default": task is not None and task.default_space == name,
+                    "input_shape": list(shape),
+                    "decisions": len(made.decisions),
+                    "size": made.size,
+                    **({"description": texts[-1]} if describe is not None else {}),
+                }
+            )
+    if as_json:
+        console.emit({"spaces": rows})
+        return
+    shown = console.out()
+    shown.print(_spaces_table(rows))
+    if describe is not None:
+        from rich.text import Text
+
+        shown.print()
+        shown.print(Text(texts[0]), soft_wrap=not shown.is_terminal)
+
+
+def _example(entry: names.SpaceName) -> Any:
+    from archwright.nn import spaces as made
+
+    return getattr(made, entry.name)(entry.example_shape, 10)
+
+
+def _spaces_table(rows: list[dict[str, Any]]) -> Any:
+    from archwright.cli.telling import large
+
+    table = _table("space", "reads", "decisions", "architectures", "for inputs", "what is in it")
+    for row in rows:
+        size = f"{large(row['size'])}"
+        shape = "x".join(map(str, row["input_shape"]))
+        name = f"[bold]{row['name']}[/]" + (" (default)" if row["default"] else "")
+        table.add_row(name, row["reads"], str(row["decisions"]), size, shape, row["purpose"])
+    return table
+
+
+def strategies(
+    as_json: options.AsJson = False,
+) -> None:
+    """The strategies that decide what to try next."""
+    entries = list(names.STRATEGIES.values())
+    if as_json:
+        fields = ("name", "purpose", "weakness", "paper", "settings")
+        console.emit({"strategies": [{field: getattr(e, field) for field in fields} for e in entries]})
+        return
+    table = _table("strategy", "for", "not for", "paper")
+    for entry in entries:
+        table.add_row(f"[bold]{entry.name}[/]", entry.purpose, entry.weakness, entry.paper)
+    console.out().print(table)
+
+
+FILES = {
+    "folder/": "one folder of images a class; or train/ and test/ with these",
+    "name.npz": "arrays x and y: images (n, h, w[, c]), sequences (n, c, t), tables (n, f); x_test, y_test",
+    "name.csv": "a header, a row a sample; --target names the column to predict",
+}
+
+
+def tasks(as_json: options.AsJson = False) -> None:
+    """Data by name, and the files that can be searched on."""
+    with console.Waiting() as waiting:
+        waiting.on("looking for packages")
+        from archwright.task import names as named
+
+        entries = named()
+    if as_json:
+        fields = ("name", "description", "package", "extra", "installed")
+        rows = [{field: getattr(e, field) for field in fields} for e in entries]
+        console.emit({"data": rows, "files": FILES})
+        return
+    table = _table("data", "what they are", "package")
+    for entry in entries:
+        there = "[green]installed[/]" if entry.installed else f"[yellow]pip install 'archwright\\[{entry.extra}]'[/]"
+        table.add_row(f"[bold]{entry.name}[/]", entry.description, there)
+    for name, description in FILES.items():
+        table.add_row(f"[bold]{name}[/]", description, "your own")
+    console.out().print(table)
+
+
+def _table(*titles: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", leading=0)
+    for i, title in enumerate(titles):
+        table.add_column(title, no_wrap=i == 0, justify="right" if title in ("decisions", "architectures") else "left")
+    return table
+
+
+COMMANDS: list[tuple[Any, str, str]] = [
+    (spaces, "Choose", SPACES_EXAMPLES),
+    (strategies, "Choose", STRATEGIES_EXAMPLES),
+    (tasks, "Choose", TASKS_EXAMPLES),
+]

@@ -1,0 +1,176 @@
+"""Names belong to the command line: which word means which class, and what a shell can complete.
+
+The library has no registry; here is the one place where a strategy, a space or a data set has a short name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archwright.errors import ArchwrightError, did_you_mean
+
+if TYPE_CHECKING:
+    from archwright.space import Space
+    from archwright.strategy import Strategy
+
+__all__ = ["DATA", "SPACES", "STRATEGIES", "SpaceName", "StrategyName", "find_strategy"]
+
+
+@dataclass(frozen=True)
+class StrategyName:
+    """A strategy that the command line knows.
+
+    Args:
+        name: What people write.
+        where: ``module:class``.
+        settings: Arguments that differ from the class's own defaults: ours suit tens to hundreds of trials.
+        purpose: What it is for.
+        weakness: When not to use it.
+        paper: Where it is from.
+    """
+
+    name: str
+    where: str
+    settings: dict[str, Any]
+    purpose: str
+    weakness: str
+    paper: str
+
+    def make(self, space: Space) -> Strategy:
+        """The strategy for a space."""
+        module, _, kind = self.where.partition(":")
+        made: Strategy = getattr(importlib.import_module(module), kind)(space, **self.settings)
+        return made
+
+
+STRATEGIES = {
+    entry.name: entry
+    for entry in (
+        StrategyName(
+            "evolution",
+            "archwright.strategy.evolution:RegularizedEvolution",
+            {"population_size": 20, "tournament_size": 5},
+            "the default: from some tens of trials up, many decisions, several goals",
+            "fewer than about 30 trials, of which most still fill its population at random",
+            "Real et al., AAAI 2019, arxiv.org/abs/1802.01548",
+        ),
+        StrategyName(
+            "local",
+            "archwright.strategy.local:LocalSearch",
+            {},
+            "few trials, smooth spaces: walks to better neighbours, restarts when there are none",
+            "many workers, or noisy measurements: one lucky number stops the walk",
+            "White et al., UAI 2021, arxiv.org/abs/2005.02960",
+        ),
+        StrategyName(
+            "random",
+            "archwright.strategy.random:Random",
+            {},
+            "the yardstick; very short searches, and spaces in which most architectures are good",
+            "spaces in which few architectures are good: it learns nothing from its trials",
+            "Li & Talwalkar, UAI 2019, arxiv.org/abs/1902.07638",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class SpaceName:
+    """A default space.
+
+    Args:
+        name: What people write, and the function in `archwright.nn.spaces`.
+        reads: What its networks read.
+        purpose: What is in it.
+        example_shape: An input to show it on where no data are given.
+    """
+
+    name: str
+    reads: str
+    purpose: str
+    example_shape: tuple[int, ...]
+
+
+SPACES = {
+    entry.name: entry
+    for entry in (
+        SpaceName(
+            "convnet",
+            "images, sequences",
+            "stages of residual, separable or plain convolutions; LeNet-5 from 28x28 up",
+            (3, 32, 32),
+        ),
+        SpaceName("mobile", "images, sequences", "stages of inverted residuals, as MobileNetV3", (3, 32, 32)),
+        SpaceName("sequence", "sequences", "convolution, causal convolution, recurrence or attention", (1, 128)),
+        SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),
+    )
+}
+
+DATA = {
+    "digits": "1,797 handwritten digits, 8x8",
+    "mnist1d": "4,000 + 1,000 synthetic 1D digits",
+    "mnist5k": "5,000 MNIST digits, 28x28",
+    "breast_cancer": "569 tumours, a table",
+    "diabetes": "442 patients, regression on a table",
+}
+"""Named data, without the import that asking the tasks themselves takes: for completion and help."""
+
+
+def find_strategy(name: str) -> StrategyName:
+    """The strategy of this name, or an error with the nearest."""
+    if name not in STRATEGIES:
+        raise ArchwrightError(f"there is no strategy called {name!r}. {did_you_mean(name, STRATEGIES)}")
+    return STRATEGIES[name]
+
+
+# What a shell completes: pairs of a word and what it means.
+
+
+def complete_data(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of data, then files and folders that could be data."""
+    yield from _starting(incomplete, DATA)
+    yield from _paths(incomplete, (".csv", ".tsv", ".npz"))
+
+
+def complete_strategy(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of strategies."""
+    yield from _starting(incomplete, {n: s.purpose for n, s in STRATEGIES.items()})
+
+
+def complete_space(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of spaces."""
+    yield from _starting(incomplete, {n: f"for {s.reads}" for n, s in SPACES.items()})
+
+
+def complete_run(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Folders of earlier searches below ``runs/``, then other folders and stores."""
+    found = {str(p.parent): "an earlier search" for p in sorted(Path("runs").glob("*/run.db"))}
+    yield from _starting(incomplete, found)
+    for path, meaning in _paths(incomplete, (".db",)):
+        if path not in found:
+            yield path, meaning
+
+
+def _starting(incomplete: str, words: dict[str, str]) -> Iterator[tuple[str, str]]:
+    return ((word, meaning) for word, meaning in words.items() if word.startswith(incomplete))
+
+
+def _paths(incomplete: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    start = Path(incomplete)
+    folder = start if incomplete.endswith("/") or not incomplete else start.parent
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        hidden = entry.name.startswith(".")
+        if hidden or not str(entry).startswith(incomplete.removeprefix("./")):
+            continue
+        if entry.is_dir():
+            yield f"{entry}/", "folder"
+        elif entry.suffix.lower() in suffixes:
+            yield str(entry), "file"

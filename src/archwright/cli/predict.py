@@ -1,0 +1,119 @@
+"""``archwright predict``."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from archwright.cli import console, options
+from archwright.cli.invocation import examples
+from archwright.errors import ExportError
+
+if TYPE_CHECKING:
+    from archwright.export import Prediction
+
+__all__ = ["COMMANDS"]
+
+EXAMPLES = examples(
+    {
+        "archwright predict runs/digits new.npz": "answers for the array x of new.npz",
+        "archwright predict runs/photos inbox/ --csv answers.csv": "a folder of images, all answers into a table",
+        "archwright predict runs/digits new.npz --form onnx --json": "through ONNX Runtime, for a program",
+    }
+)
+
+
+def predict(
+    where: options.Out,
+    data: options.NewData,
+    form: Annotated[
+        str | None,
+        typer.Option(metavar="FORM", help="Which to run: source, pt2, onnx. Default: the first that is there."),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="All answers into a file; '-' is standard output.")
+    ] = None,
+    as_json: options.AsJson = False,
+    n: Annotated[int, typer.Option("-n", metavar="N", help="How many answers to show.")] = 20,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Refuse files that changed since they were exported.")
+    ] = True,
+) -> None:
+    """Answers for new data from the network of a search.
+
+    The form 'source' runs the folder's model.py: use only folders that you trust.
+    """
+    with console.Waiting() as waiting:
+        waiting.on("loading the network")
+        from archwright.export import predict as answer
+
+        answers = answer(where, data, form=form, verify=verify)
+    if as_json:
+        console.emit({"out": where, "data": data, "predictions": [a.to_json() for a in answers]})
+    if table is not None:
+        with _opened(table) as file:
+            _write_csv(answers, file)
+        if str(table) != "-":
+            console.err().print(f"{len(answers):,} answers in {table}")
+    elif not as_json:
+        _show(answers, n)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    if str(path) == "-":
+        yield sys.stdout
+        return
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written ({error.strerror}): give another file to --csv") from None
+
+
+def _rows(answers: Sequence[Prediction]) -> tuple[list[str], list[list[Any]]]:
+    """A header, and a row for each answer: label and probability, or one column for each value."""
+    if any(a.label is not None for a in answers):
+        return ["sample", "label", "probability"], [[a.sample, a.label, a.probability] for a in answers]
+    values = [list(a.value) if isinstance(a.value, (list, tuple)) else [a.value] for a in answers]
+    wide = max(map(len, values), default=1)
+    header = ["value"] if wide == 1 else [f"value_{i}" for i in range(wide)]
+    return ["sample", *header], [[a.sample, *row] for a, row in zip(answers, values, strict=True)]
+
+
+def _write_csv(answers: Sequence[Prediction], file: TextIO) -> None:
+    header, rows = _rows(answers)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+
+
+def _show(answers: Sequence[Prediction], n: int) -> None:
+    """The first answers, and how often each label was given."""
+    from rich.table import Table
+    from rich.text import Text
+
+    header, rows = _rows(answers)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in header:
+        table.add_column(name, justify="right" if name != "sample" and name != "label" else "left")
+    for row in rows[: max(0, n)]:
+        table.add_row(*(Text(f"{cell:.4f}" if isinstance(cell, float) else str(cell)) for cell in row))
+    shown = console.out()
+    shown.print(table)
+    if len(rows) > n:
+        shown.print(Text(f"... and {len(rows) - n:,} more: --csv FILE or --json gives them all", style="dim"))
+    if "label" in header and len(rows) > 1:
+        counts = Counter(str(a.label) for a in answers).most_common()
+        listed = ", ".join(f"{label} {count:,}" for label, count in counts[:12]) + (", ..." if len(counts) > 12 else "")
+        shown.print(Text(f"{len(rows):,} answers: {listed}"))
+
+
+COMMANDS: list[tuple[Any, str, str]] = [(predict, "Use the network", EXAMPLES)]

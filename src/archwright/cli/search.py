@@ -1,0 +1,210 @@
+"""``archwright search`` and ``archwright resume``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from archwright.cli import console, learning, names, options, places
+from archwright.cli.guard import INTERRUPTED, interruptible
+from archwright.cli.invocation import command_line, examples
+from archwright.errors import BudgetError
+
+if TYPE_CHECKING:
+    from archwright.search import Result
+    from archwright.store import Run
+
+__all__ = ["COMMANDS"]
+
+SEARCH_EXAMPLES = examples(
+    {
+        "archwright search digits --budget 2m": "two minutes for everything, on data that scikit-learn brings along",
+        "archwright search photos/ --resize 64x64 --max-params 50k --budget 1h": "a folder with a folder of "
+        "images for each class; at most 50k parameters",
+        "archwright search houses.csv --target price --minimize mae --budget 100trials": "a table; 100 trials",
+        "archwright search digits --maximize accuracy --minimize latency_ms": "two goals, a front",
+    }
+)
+
+RESUME_EXAMPLES = examples(
+    {
+        "archwright resume runs/digits": "go on after Ctrl-C, a crash, or a power cut, within the old budget",
+        "archwright resume runs/digits --budget 20m": "more time, what was spent included",
+        "archwright resume runs/digits --trials 200 --workers 4": "until there are 200 trials, with four workers",
+    }
+)
+
+
+def search(
+    ctx: typer.Context,
+    data: options.Data,
+    budget: options.Budget = None,
+    trials: options.Trials = None,
+    epochs: options.Epochs = None,
+    timeout: options.Timeout = None,
+    memory_limit: options.MemoryLimit = None,
+    maximize: options.Maximize = None,
+    minimize: options.Minimize = None,
+    max_params: options.MaxParams = None,
+    max_macs: options.MaxMacs = None,
+    max_bytes: options.MaxBytes = None,
+    max_peak_memory: options.MaxPeakMemory = None,
+    max_latency: options.MaxLatency = None,
+    space: options.Space = None,
+    strategy: options.Strategy = "evolution",
+    workers: options.Workers = None,
+    seed: options.Seed = 0,
+    deterministic: options.Deterministic = False,
+    train_epochs: options.TrainEpochs = None,
+    baseline: options.Baseline = None,
+    target: options.Target = None,
+    kind: options.Kind = None,
+    resize: options.Resize = None,
+    on_bad_image: options.OnBadImage = None,
+    out: options.OutFolder = None,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Search for a network: choose the best, train it, test it once, and write it down.
+
+    Ctrl-C ends the search well: all trials are kept, and [cyan]archwright resume[/] goes on.
+    """
+    deciding = names.find_strategy(strategy)
+    processes = _workers(workers)
+    limits = learning.ceilings(
+        params=max_params, macs=max_macs, bytes=max_bytes, peak_bytes=max_peak_memory, latency_ms=max_latency
+    )
+    if budget is None and trials is None and epochs is None:
+        budget = options.DEFAULT_BUDGET
+    reading = learning.data_options(target, kind, resize, on_bad_image)
+    command = command_line(ctx, {"--workers": processes} if deterministic else None)
+    with interruptible(), console.Waiting(quiet) as waiting:
+        waiting.on("starting")
+        from archwright.evaluator import Recipe
+        from archwright.search import Budget
+        from archwright.search import search as start
+
+        Budget.of(budget, trials=trials, epochs=epochs)
+        recipe = None if train_epochs is None else Recipe(epochs=_positive(train_epochs, "--train-epochs"))
+        waiting.on(f"reading {data}")
+        task = learning.load_task(data, reading)
+        searched = task.space(space)
+        goals = learning.objectives(task, maximize or (), minimize or (), limits)
+        with places.claimed(out, task.name.removeprefix("ucr:")) as (place, moved):
+            waiting.on("looking at the space")
+
+            def begun(run: Run) -> None:
+                waiting.stop()
+                if not (quiet or as_json):
+                    from archwright.cli.telling import introduce
+
+                    introduce(run, task, searched, place, moved)
+
+            result = start(
+                task,
+                space=searched,
+                objectives=goals,
+                strategy=deciding.make,
+                budget=budget,
+                trials=trials,
+                epochs=epochs,
+                workers=processes,
+                store=place.store,
+                seed=seed,
+                deterministic=deterministic,
+                timeout=timeout,
+                memory_limit=memory_limit,
+                recipe=recipe,
+                baseline=baseline,
+                progress=not quiet,
+                command=command,
+                notes={"data": learning.where_from(data), "options": reading, "space": space},
+                begun=begun,
+            )
+            _end(result, place, quiet, as_json)
+
+
+def resume(
+    where: options.Out,
+    budget: options.MoreBudget = None,
+    trials: options.Trials = None,
+    epochs: options.Epochs = None,
+    workers: options.MoreWorkers = None,
+    run: options.Run = None,
+    data: options.MovedData = None,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Go on with a search where it was left: after Ctrl-C or a crash, or with a larger budget."""
+    place = places.find(where)
+    processes = None if workers is None else _workers(workers)
+    with interruptible(), console.Waiting(quiet) as waiting:
+        waiting.on("starting")
+        from archwright.cli.stored import open_run
+        from archwright.search import Budget
+        from archwright.search import resume as go_on
+
+        if budget is not None or trials is not None or epochs is not None:
+            Budget.of(budget, trials=trials, epochs=epochs)
+        with open_run(place, run) as (_, stored):
+            pass
+        waiting.on("reading the data")
+        task, space = learning.same_problem(stored, data)
+
+        def begun(run: Run) -> None:
+            waiting.stop()
+            if not (quiet or as_json):
+                from archwright.cli.telling import introduce
+
+                introduce(run, task, space, place, False)
+
+        result = go_on(
+            place.store,
+            stored.name,
+            task=task,
+            space=space,
+            budget=budget,
+            trials=trials,
+            epochs=epochs,
+            workers=processes,
+            progress=not quiet,
+            begun=begun,
+        )
+        _end(result, place, quiet, as_json)
+
+
+def _end(result: Result, place: places.Place, quiet: bool, as_json: bool) -> None:
+    """Write the files, tell what came of it, and end with the exit code that says it."""
+    from archwright.cli import telling
+
+    with console.Waiting(quiet) as waiting:
+        waiting.on("writing the network and the report")
+        result.save(place.folder)
+    if as_json:
+        console.emit(telling.result_document(result, place))
+    else:
+        telling.conclude(result, place)
+    if result.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    telling.check_measured(result)
+
+
+def _workers(given: int | None) -> int:
+    if given is None:
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(usable, options.MOST_WORKERS)
+    return _positive(given, "--workers")
+
+
+def _positive(value: int, option: str) -> int:
+    if value < 1:
+        raise BudgetError(f"{option} cannot be {value}: give a whole number, 1 or more")
+    return value
+
+
+COMMANDS: list[tuple[Any, str, str]] = [
+    (search, "Search", SEARCH_EXAMPLES),
+    (resume, "Search", RESUME_EXAMPLES),
+]

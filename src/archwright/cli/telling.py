@@ -1,0 +1,183 @@
+"""What a search says of itself: what it is about to do, what came of it, where that lies, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archwright.cli import console
+from archwright.cli.places import REPORT, Place
+from archwright.cli.stored import objectives_of
+from archwright.errors import EvaluationError
+from archwright.report import tables
+from archwright.report.outcome import exported, failures
+from archwright.report.record import RunRecord
+from archwright.report.rows import leaderboard_rows, outcome_row
+from archwright.report.wording import cost, duration
+from archwright.search import Budget
+
+if TYPE_CHECKING:
+    from archwright.search import Result
+    from archwright.space import Space
+    from archwright.store import Run
+    from archwright.task import Task
+
+__all__ = ["check_measured", "conclude", "files_table", "introduce", "large", "next_steps", "result_document"]
+
+FORMS = {
+    "weights": "the weights",
+    "source": "plain PyTorch, needs torch alone",
+    "onnx": "for ONNX Runtime and others",
+    "pt2": "for torch.export.load",
+}
+OTHER_FILES = {
+    "card.json": "what it is, takes and gives; its figures",
+    REPORT: "the evidence: open it in a browser",
+}
+
+
+def introduce(run: Run, task: Task, space: Space, place: Place, moved: bool) -> None:
+    """What is searched, for what, and for how long; and what the space costs."""
+    shown = console.out()
+    objectives, meta = objectives_of(run), run.meta
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    facts.add_row("data", Text.assemble((task.name, "bold"), f": {describe_task(task)}"))
+    name = (meta.get("notes") or {}).get("space") or task.default_space
+    facts.add_row("space", f"{name}: {len(space.decisions)} decisions, {large(space.size)} architectures")
+    facts.add_row("goals", ", ".join(map(str, objectives.goals)))
+    if objectives.ceilings:
+        facts.add_row("ceilings", ", ".join(map(str, objectives.ceilings)))
+    budget = Budget.from_json(meta["budget"])
+    workers = f"{meta['workers']} worker{'' if meta['workers'] == 1 else 's'}"
+    epochs = (meta.get("recipe") or {}).get("epochs")
+    facts.add_row("budget", f"{budget}, {workers}, {epochs} epochs a trial, seed {meta['seed']}")
+    facts.add_row("strategy", (meta.get("strategy") or {}).get("name", ""))
+    facts.add_row("into", str(place))
+    shown.print(facts)
+    if moved:
+        console.note(f"another search lies where this one was to go, so that it goes to {place}")
+    if meta.get("survey"):
+        shown.print()
+        shown.print(tables.survey(meta["survey"], objectives))
+    shown.print()
+
+
+def describe_task(task: Task) -> str:
+    """A task in a line.
+
+    Sizes come from the parts, so that what is searched is what is counted.
+    """
+    sizes = task.sizes
+    shape = "x".join(map(str, task.input_shape))
+    kind = f"{task.n_outputs} classes" if "classification" in type(task).__name__.lower() else "a quantity"
+    parts = ", ".join(f"{n:,} {name}" for name, n in sizes.items())
+    return f"{sum(sizes.values()):,} samples of {shape}, {kind} ({parts})"
+
+
+def large(number: int) -> str:
+    """A count that may be astronomical.
+
+    >>> large(40), large(1234567), large(10**15)
+    ('40', '1,234,567', '1.0e+15')
+    """
+    return f"{number:,}" if number < 10**9 else f"{number:.1e}"
+
+
+def conclude(result: Result, place: Place) -> None:
+    """The leaderboard, the outcome, the files, and what to do next."""
+    shown = console.out()
+    record = result.record()
+    shown.print()
+    if record.done:
+        shown.print(tables.leaderboard(result.trials, result.objectives, 5))
+        shown.print()
+    shown.print(tables.outcome(record))
+    if result.chosen is not None:
+        from archwright.export import read_card
+
+        card = read_card(place.folder).to_json()
+        shown.print()
+        shown.print(files_table(place, card))
+    next_steps(shown, place, interrupted=result.interrupted, trained=result.chosen is not None)
+
+
+def files_table(place: Place, card: Mapping[str, Any], title: str = "") -> Table:
+    """The files of a run's folder: what each is for, its size, and how near its outputs are to the original's."""
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim",
+        title=Text(title or f"Files in {place.folder}", style="bold"), title_justify="left",
+    )  # fmt: skip
+    table.add_column("file", no_wrap=True)
+    table.add_column("what it is", style="dim")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("outputs", style="dim")
+    for f in exported(card):
+        if not f.name:
+            table.add_row(Text("–"), f"no {f.form}", "", Text(f"left out: {f.note}", style="yellow"))
+            continue
+        table.add_row(f.name, FORMS.get(f.form, f.form), cost("bytes", f.bytes), f.verdict)
+    for name, purpose in {**OTHER_FILES, place.store.name: "every trial"}.items():
+        if (place.folder / name).is_file():
+            table.add_row(name, purpose, cost("bytes", (place.folder / name).stat().st_size), "")
+    return table
+
+
+def next_steps(shown: Console, place: Place, *, interrupted: bool, trained: bool) -> None:
+    """What to do next, as commands to copy."""
+    where = shlex.quote(str(place))
+    steps = {}
+    if interrupted or not trained:
+        steps[f"archwright resume {where}"] = "go on where it was left"
+    steps[f"archwright show {where}"] = "runs, leaderboard, single trials"
+    if trained:
+        steps[f"archwright predict {where} DATA"] = "answers for new data"
+        if not interrupted:
+            steps[f"archwright resume {where} --budget ..."] = "search on with more time"
+    shown.print()
+    shown.print(Text("Next", style="bold"))
+    console.hint(shown, steps)
+
+
+def result_document(result: Result, place: Place) -> dict[str, Any]:
+    """The end of a search, for programs."""
+    card = None
+    if result.chosen is not None:
+        from archwright.export import read_card
+
+        card = read_card(place.folder)
+    record = result.record(card)
+    return {
+        "run": result.name,
+        "out": str(place.folder),
+        "store": str(place.store),
+        "report": str(place.folder / REPORT),
+        "interrupted": result.interrupted,
+        "why_it_ended": result.why_it_ended,
+        **outcome_row(record),
+        "leaderboard": leaderboard_rows(result.trials, result.objectives, 10),
+        "survey": dict(result.survey),
+        "task": (result.meta.get("task") or {}),
+        "budget": result.meta.get("budget"),
+        "seed": result.meta.get("seed"),
+    }
+
+
+def check_measured(result: Result) -> None:
+    """Raise `EvaluationError` where a search ended without one network measured."""
+    record: RunRecord = result.record()
+    if record.done:
+        return
+    reasons = [f"{n:,} failed: {reason}" for reason, n, _ in failures(record)[:1]]
+    reasons += [f"{n:,} above a ceiling" for n in [record.counts()["infeasible"]] if n]
+    raise EvaluationError(
+        f"no network was measured in {len(record.trials):,} trials and {duration(record.seconds)} "
+        f"({'; '.join(reasons) or 'none ended'}): {result.why_it_ended or 'the search ended'}. Give more time, or look "
+        f"at a trial with archwright show"
+    )
