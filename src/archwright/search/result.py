@@ -103,7 +103,7 @@ class Result:
         assert self.chosen is not None
         assert self.task is not None
         try:
-            return plain(self.chosen.module, self.task.input_shape)
+            return plain(self.chosen.module, self.task.input_shape, dtype=self.task.train.inputs.dtype)
         except ExportError:  # a module of the user's own that cannot be traced stays as it is
             return self.chosen.module
 
@@ -174,7 +174,6 @@ class Result:
             costs=outcome["costs"],
             metrics={"validation": dict(Best(self.chosen.trial).metrics), "test": outcome["test"]},
             preparation=self.task.preparation.to_json(),
-            labels=getattr(self.task.preparation, "classes", None),
             seed=outcome["seeds"][0],
             command=str(self.meta.get("command", "")) or None,
         )

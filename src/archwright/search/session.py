@@ -78,7 +78,7 @@ class Session:
         baseline: Mapping[str, Any] | None = None
         interrupted = False
         with tempfile.TemporaryDirectory(prefix="archwright-") as scratch, self.progress as progress:
-            loop = self._loop(self.strategy, run.id, Path(scratch))
+            loop = self._loop(self.strategy, run.id, Path(scratch), self.options.seed)
             records = self.store.trials(run.id)
             if records:
                 loop.replay(records)
@@ -120,12 +120,12 @@ class Session:
             baseline=baseline,
         )
 
-    def _loop(self, strategy: Strategy, run_id: int, folder: Path) -> Loop:
+    def _loop(self, strategy: Strategy, run_id: int, folder: Path, seed: int) -> Loop:
         return Loop(
             self.problem.space,
             strategy,
             self.problem.objectives,
-            seed=self.options.seed,
+            seed=seed,
             workers=max(1, self.options.workers),
             deterministic=self.options.deterministic,
             keep=lambda trial, told, asked_after: self.store.add(run_id, trial, told, asked_after),
@@ -173,7 +173,8 @@ class Session:
         if wanted is False or isinstance(self.strategy, Random) or (wanted is None and (total or 0) < BASELINE_FROM_S):
             return None
         beside = self.store.create(Run(f"{self.run.name}-random", {**self.run.meta, "baseline_of": self.run.id}))
-        loop = self._loop(Random(self.problem.space), beside.id, folder)
+        # A seed of its own: many strategies begin at random too, and would share their first trials with it.
+        loop = self._loop(Random(self.problem.space), beside.id, folder, self.options.seed + 1)
         share = replace(
             searching,
             seconds=searching.seconds * BASELINE_SHARE if searching.seconds else None,
