@@ -60,7 +60,7 @@ class RegularizedEvolution(Strategy):
         members = [*self._infeasible, *self._population] if filling else list(self._population)
         drawn = rng.choice(len(members), min(self.tournament_size, len(members)), replace=False)
         parent = ranked([members[i] for i in drawn])[0]
-        child = self._seen.first(lambda: self.space.mutate(parent.architecture, rng), pending, self.tries)
+        child = self._seen.mutation(parent.architecture, rng, pending, self.tries)
         if child is None:
             return Proposal(
                 self._seen.fresh(rng, pending), origin=f"random, for want of new mutations of {parent.number}"

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from archwright.errors import SpaceExhaustedError
+from archwright.errors import SpaceError, SpaceExhaustedError
 from archwright.space import Architecture, Space
 from archwright.trial import Proposal, Trial
 
@@ -66,6 +66,18 @@ class Seen:
             if key not in self._keys and key not in also:
                 return architecture
         return None
+
+    def mutation(
+        self, parent: Architecture, rng: np.random.Generator, pending: Sequence[Proposal], tries: int
+    ) -> Architecture | None:
+        """The first of `tries` mutations of `parent` whose function is new, or None.
+
+        None too where it has no mutation: it is alone in its space, or rules forbid all that differ in one decision.
+        """
+        try:
+            return self.first(lambda: self.space.mutate(parent, rng), pending, tries)
+        except SpaceError:
+            return None
 
     def new(self, keys: Sequence[str], pending: Sequence[Proposal] = ()) -> list[int]:
         """Which of these keys are new, as positions."""
