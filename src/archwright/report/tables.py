@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -90,23 +90,25 @@ def trial(one: Trial, objectives: Objectives) -> RenderableType:
 
 def runs(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
     """The runs of a store; each a mapping with ``name`` and where known ``status``, ``task``, ``strategy``, ``trials``
-    (a number), ``best`` (a number), ``seconds``, ``created``.
+    (a number), ``best`` (a number), ``seconds``, ``created``. What no run has gets no column.
     """
     if not listed:
         return Text("No runs yet. Begin one with: archwright search digits --budget 2m")
-    table = _table("run", "status", "task", "strategy", "trials", "best", "time", "created",
-                   left={"run", "status", "task", "strategy", "created"})  # fmt: skip
+    shown: dict[str, Callable[[Any], RenderableType]] = {
+        "status": lambda status: Text(status, style=STYLES.get(status, "")),
+        "task": Text,
+        "strategy": Text,
+        "trials": "{:,}".format,
+        "best": metric,
+        "seconds": duration,
+        "created": lambda created: Text(when(created)),
+    }
+    wanted = [name for name in shown if any(run.get(name) is not None for run in listed)]
+    titles = ["time" if name == "seconds" else name for name in wanted]
+    table = _table("run", *titles, left={"run", "status", "task", "strategy", "created"})
     for run in listed:
-        status, best = str(run.get("status") or ""), run.get("best")
-        table.add_row(
-            Text(str(run["name"]), style="bold"),
-            Text(status, style=STYLES.get(status, "")),
-            *(Text(str(run.get(k) or "")) for k in ("task", "strategy")),
-            f"{run['trials']:,}" if run.get("trials") is not None else "",
-            metric(best) if best is not None else "",
-            duration(run["seconds"]) if run.get("seconds") is not None else "",
-            Text(when(run.get("created"))),
-        )
+        known = (shown[name](run[name]) if run.get(name) is not None else "" for name in wanted)
+        table.add_row(Text(str(run["name"]), style="bold", overflow="fold"), *known)
     return table
 
 
