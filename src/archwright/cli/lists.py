@@ -70,7 +70,7 @@ def spaces(
         console.emit({"spaces": rows})
         return
     shown = console.out()
-    shown.print(_spaces_table(rows))
+    shown.print(_listed([_space_lines(row) for row in rows]))
     if describe is not None:
         from rich.text import Text
 
@@ -84,16 +84,16 @@ def _example(entry: names.SpaceName) -> Any:
     return getattr(made, entry.name)(entry.example_shape, 10)
 
 
-def _spaces_table(rows: list[dict[str, Any]]) -> Any:
+def _space_lines(row: dict[str, Any]) -> tuple[str, dict[str, str]]:
     from archwright.cli.telling import large
 
-    table = _table("space", "reads", "decisions", "architectures", "for inputs", "what is in it")
-    for row in rows:
-        size = f"{large(row['size'])}"
-        shape = "x".join(map(str, row["input_shape"]))
-        name = f"[bold]{row['name']}[/]" + (" (default)" if row["default"] else "")
-        table.add_row(name, row["reads"], str(row["decisions"]), size, shape, row["purpose"])
-    return table
+    shape = "x".join(map(str, row["input_shape"]))
+    size = f"{row['decisions']} decisions, {large(row['size'])} architectures for inputs of {shape}"
+    return row["name"] + (" (default)" if row["default"] else ""), {
+        "": row["purpose"],
+        "for": row["reads"],
+        "size": size,
+    }
 
 
 def strategies(
@@ -105,12 +105,11 @@ def strategies(
         fields = ("name", "purpose", "weakness", "paper", "settings")
         console.emit({"strategies": [{field: getattr(e, field) for field in fields} for e in entries]})
         return
-    table = _table("strategy", "for", "not for", "paper")
-    for entry in entries:
-        table.add_row(f"[bold]{entry.name}[/]", entry.purpose, entry.weakness, entry.paper)
-    console.out().print(table)
+    lines = [(e.name, {"": "", "for": e.purpose, "not for": e.weakness, "paper": e.paper}) for e in entries]
+    console.out().print(_listed(lines))
 
 
+UCR = "ucr:"
 FILES = {
     "folder/": "one folder of images a class; or train/ and test/ with these",
     "name.npz": "arrays x and y: images (n, h, w[, c]), sequences (n, c, t), tables (n, f); x_test, y_test",
@@ -131,20 +130,43 @@ def tasks(as_json: options.AsJson = False) -> None:
         console.emit({"data": rows, "files": FILES})
         return
     table = _table("data", "what they are", "package")
-    for entry in entries:
-        there = "[green]installed[/]" if entry.installed else f"[yellow]pip install 'archwright\\[{entry.extra}]'[/]"
-        table.add_row(f"[bold]{entry.name}[/]", entry.description, there)
+    for entry in [e for e in entries if not e.name.startswith(UCR)]:
+        table.add_row(f"[bold]{entry.name}[/]", entry.description, _there(entry))
+    series = [e for e in entries if e.name.startswith(UCR)]
+    if series:
+        known = ", ".join(e.name.removeprefix(UCR) for e in series)
+        table.add_row(f"[bold]{UCR}NAME[/]", f"time series of the UCR archive: {known}", _there(series[0]))
     for name, description in FILES.items():
         table.add_row(f"[bold]{name}[/]", description, "your own")
     console.out().print(table)
 
 
+def _there(entry: Any) -> str:
+    return "[green]installed[/]" if entry.installed else f"[yellow]needs archwright\\[{entry.extra}][/]"
+
+
+def _listed(entries: list[tuple[str, dict[str, str]]]) -> Any:
+    """Names, and below each some lines with a word before them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for i, (name, lines) in enumerate(entries):
+        if i:
+            table.add_row("", "")
+        for word, said in lines.items():
+            table.add_row(word if word else Text(name, style="bold not dim"), said)
+    return table
+
+
 def _table(*titles: str) -> Any:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", leading=0)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for i, title in enumerate(titles):
-        table.add_column(title, no_wrap=i == 0, justify="right" if title in ("decisions", "architectures") else "left")
+        table.add_column(title, no_wrap=i == 0, overflow="fold")
     return table
 
 

@@ -6,7 +6,7 @@ The library has no registry; here is the one place where a strategy, a space or 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from archwright.space import Space
     from archwright.strategy import Strategy
 
-__all__ = ["DATA", "SPACES", "STRATEGIES", "SpaceName", "StrategyName", "find_strategy"]
+__all__ = ["DATA", "SPACES", "STRATEGIES", "SpaceName", "StrategyName", "find_strategy", "strategy_of"]
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,12 @@ def find_strategy(name: str) -> StrategyName:
     if name not in STRATEGIES:
         raise ArchwrightError(f"there is no strategy called {name!r}. {did_you_mean(name, STRATEGIES)}")
     return STRATEGIES[name]
+
+
+def strategy_of(described: Mapping[str, Any]) -> str:
+    """The name of a strategy as a run keeps it; its class's name where it has no other."""
+    known = (name for name, entry in STRATEGIES.items() if entry.where.endswith(f":{described.get('name')}"))
+    return next(known, str(described.get("name", "")))
 
 
 # What a shell completes: pairs of a word and what it means.

@@ -81,7 +81,12 @@ def _list(stores: list[Path], as_json: bool) -> None:
 
 
 def _for_people(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "created": datetime.fromtimestamp(row["created"]).strftime("%Y-%m-%d %H:%M")}
+    """What fits into a terminal of 80 columns."""
+    return {**row, "created": _local(row["created"])[5:], "task": None, "strategy": None}
+
+
+def _local(created: float) -> str:
+    return datetime.fromtimestamp(created).strftime("%Y-%m-%d %H:%M")
 
 
 def _show_run(store: Store, run: Run, place: places.Place, n: int, as_json: bool) -> None:
@@ -104,7 +109,7 @@ def _show_run(store: Store, run: Run, place: places.Place, n: int, as_json: bool
         )
         return
     shown = console.out()
-    shown.print(tables.runs([_for_people(run_row(store, run, str(place)))]))
+    shown.print(_facts(run, run_row(store, run, str(place))))
     shown.print()
     shown.print(tables.leaderboard(record.trials, record.objectives, n))
     shown.print()
@@ -121,6 +126,30 @@ def _show_run(store: Store, run: Run, place: places.Place, n: int, as_json: bool
         )
     shown.print()
     console.hint(shown, steps)
+
+
+def _facts(run: Run, row: dict[str, Any]) -> Any:
+    """What a run is, and how it stands."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from archwright.report.tables import STYLES
+    from archwright.report.wording import plural
+    from archwright.search.budget import Budget
+
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    facts.add_row("run", Text.assemble((run.name, "bold"), f", begun {_local(run.created)}"))
+    facts.add_row("status", Text(run.status, style=STYLES.get(run.status, "")))
+    if row["task"]:
+        facts.add_row("data", Text(row["task"]))
+    budget = str(Budget.from_json(row["budget"])) if row["budget"] else ""
+    facts.add_row("budget", f"{budget}, {plural(run.meta['workers'], 'worker')}, seed {run.meta.get('seed')}")
+    facts.add_row("strategy", Text(row["strategy"]))
+    if row["command"]:
+        facts.add_row("command", Text(row["command"], style="cyan"))
+    return facts
 
 
 def _show_trial(store: Store, run: Run, number: int, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from archwright.cli import console
+from archwright.cli import console, names
 from archwright.cli.places import REPORT, Place
 from archwright.cli.stored import objectives_of
 from archwright.errors import EvaluationError
@@ -18,7 +18,7 @@ from archwright.report import tables
 from archwright.report.outcome import exported, failures
 from archwright.report.record import RunRecord
 from archwright.report.rows import leaderboard_rows, outcome_row
-from archwright.report.wording import cost, duration
+from archwright.report.wording import cost, duration, plural
 from archwright.search import Budget
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ __all__ = ["check_measured", "conclude", "files_table", "introduce", "large", "n
 
 FORMS = {
     "weights": "the weights",
-    "source": "plain PyTorch, needs torch alone",
-    "onnx": "for ONNX Runtime and others",
-    "pt2": "for torch.export.load",
+    "source": "the network in plain PyTorch",
+    "onnx": "the same for ONNX Runtime",
+    "pt2": "the same for torch.export",
 }
 OTHER_FILES = {
-    "card.json": "what it is, takes and gives; its figures",
-    REPORT: "the evidence: open it in a browser",
+    "card.json": "what it takes, gives and costs",
+    REPORT: "the evidence, for a browser",
 }
 
 
@@ -55,10 +55,10 @@ def introduce(run: Run, task: Task, space: Space, place: Place, moved: bool) -> 
     if objectives.ceilings:
         facts.add_row("ceilings", ", ".join(map(str, objectives.ceilings)))
     budget = Budget.from_json(meta["budget"])
-    workers = f"{meta['workers']} worker{'' if meta['workers'] == 1 else 's'}"
+    workers = plural(meta["workers"], "worker")
     epochs = (meta.get("recipe") or {}).get("epochs")
     facts.add_row("budget", f"{budget}, {workers}, {epochs} epochs a trial, seed {meta['seed']}")
-    facts.add_row("strategy", (meta.get("strategy") or {}).get("name", ""))
+    facts.add_row("strategy", names.strategy_of(meta.get("strategy") or {}))
     facts.add_row("into", str(place))
     shown.print(facts)
     if moved:
@@ -109,20 +109,22 @@ def conclude(result: Result, place: Place) -> None:
 
 
 def files_table(place: Place, card: Mapping[str, Any], title: str = "") -> Table:
-    """The files of a run's folder: what each is for, its size, and how near its outputs are to the original's."""
+    """The files of a run's folder: what each is for, its size, and how near its outputs are to the network's."""
     table = Table(
         box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim",
         title=Text(title or f"Files in {place.folder}", style="bold"), title_justify="left",
     )  # fmt: skip
     table.add_column("file", no_wrap=True)
-    table.add_column("what it is", style="dim")
+    table.add_column("what it is", style="dim", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("outputs", style="dim")
     for f in exported(card):
         if not f.name:
             table.add_row(Text("–"), f"no {f.form}", "", Text(f"left out: {f.note}", style="yellow"))
             continue
-        table.add_row(f.name, FORMS.get(f.form, f.form), cost("bytes", f.bytes), f.verdict)
+        gap = f.max_difference
+        near = "" if gap is None else "identical" if gap == 0 else f"within {gap:.0e}"
+        table.add_row(f.name, FORMS.get(f.form, f.form), cost("bytes", f.bytes), near)
     for name, purpose in {**OTHER_FILES, place.store.name: "every trial"}.items():
         if (place.folder / name).is_file():
             table.add_row(name, purpose, cost("bytes", (place.folder / name).stat().st_size), "")
