@@ -6,7 +6,7 @@ one-cycle schedule, from the same initial weights. The plain loop is what a tuto
 runs as a search runs it: precision and layout measured on this machine, and one thread, beside a second worker in a
 search that has two. So the plain loop is given both its default threads and, in a second row, one thread.
 
-Epochs of the two alternate, so that a disturbance of the machine meets both; medians are compared.
+Epochs of the loops alternate, so that a disturbance of the machine meets both; medians are compared.
 
     python benchmarks/training.py                # Markdown for RESULTS.md; about two minutes
     python benchmarks/training.py --epochs 2 --repeats 1
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import copy
 import datetime
+import os
 import platform
 import statistics
 import time
@@ -152,6 +153,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     data = task.load("mnist5k")
+    load_before = os.getloadavg()[0]
     default_threads = torch.get_num_threads()
     recipe = Recipe(epochs=arguments.epochs, batch_size=BATCH, lr=3e-3, augment=False, keep="last")
 
@@ -189,6 +191,11 @@ def main() -> None:
         median, spread = statistics.median(speeds[key]), f"{min(speeds[key]):.1f}, {max(speeds[key]):.1f}"
         right = f"{statistics.mean(accuracies[key]):.4f} ({min(accuracies[key]):.4f}, {max(accuracies[key]):.4f})"
         print(f"| {name} | {median:.1f} ({spread}) | {ours_median / median:.2f}x | {right} |")
+    print(
+        f"\nLoad average {load_before:.1f} before and {os.getloadavg()[0]:.1f} after, on {os.cpu_count()} CPUs. "
+        "On a machine that others use, a loop of several threads waits for the slowest of them: trust its row only "
+        "when the load before was near 0."
+    )
     print("\n| precision and layout, measured beforehand | ms a step |\n|---|---|")
     for timing in timings:
         print(f"| {timing.precision}, {timing.layout} | {timing.step_ms:.1f} |")
