@@ -15,7 +15,7 @@ from archwright.objective import Objectives, parse_bytes, parse_seconds
 from archwright.report import Progress
 from archwright.search.budget import Budget
 from archwright.search.plan import FINISH_SHARE
-from archwright.search.problem import fit_epochs, make_problem
+from archwright.search.problem import Problem, fit_epochs, make_problem
 from archwright.search.result import Result, versions
 from archwright.search.session import Options, Session
 from archwright.search.settings import (
@@ -113,10 +113,12 @@ def search(
     problem = make_problem(task, space, evaluate, objectives, recipe, device, input_shape)
     made = _strategy(strategy, problem.space)
     options = Options(seed, _workers(workers), deterministic, _seconds(timeout), _bytes(memory_limit))
-    shown = _shown(progress, problem.objectives, allowance)
+    shown = _shown(progress, problem, allowance)
     began = time.monotonic()
     with _opened(store) as kept:
-        surveyed = survey(problem.space, problem.evaluator, problem.objectives, seed=seed)
+        # A look before the search must not eat a small budget: a tenth of it at most.
+        looking_s = min(3.0, 0.1 * allowance.seconds) if allowance.seconds else 3.0
+        surveyed = survey(problem.space, problem.evaluator, problem.objectives, seed=seed, seconds=looking_s)
         problem = fit_epochs(problem, allowance, options.workers, surveyed.examples if surveyed else (), recipe)
         meta = {
             "space": describe_space(problem.space),
@@ -203,7 +205,7 @@ def resume(
         allowance = Budget.of(budget, trials=trials, epochs=epochs) if given else Budget.from_json(meta["budget"])
         if run.status == "finished" and not given:
             raise ResumeError(f"run '{run.name}' is finished: give a larger budget to go on, such as budget='20 min'")
-        shown = _shown(progress, objectives, allowance)
+        shown = _shown(progress, problem, allowance)
         with kept.lock(run.id):
             kept.update(run.id, status="running", meta={**meta, "budget": allowance.to_json()})
             run = kept.run(run.id)
@@ -235,11 +237,12 @@ def _bytes(value: int | str | None) -> int | None:
     return None if value is None else parse_bytes(value, where="memory_limit", error=BudgetError)
 
 
-def _shown(progress: Progress | bool, objectives: Objectives, budget: Budget) -> Progress:
+def _shown(progress: Progress | bool, problem: Problem, budget: Budget) -> Progress:
     if isinstance(progress, Progress):
         return progress
-    seconds = budget.seconds * (1 - FINISH_SHARE) if budget.seconds else None
-    return Progress(objectives, seconds=seconds, trials=budget.trials, epochs=budget.epochs, quiet=not progress)
+    share = 1 - FINISH_SHARE if problem.training is not None else 1.0  # a function of the user's has no final choice
+    seconds = budget.seconds * share if budget.seconds else None
+    return Progress(problem.objectives, seconds=seconds, trials=budget.trials, epochs=budget.epochs, quiet=not progress)
 
 
 @contextlib.contextmanager

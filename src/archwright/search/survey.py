@@ -18,6 +18,9 @@ __all__ = ["Survey", "survey"]
 
 ALWAYS = ("params", "macs")
 
+LONGEST_WALK_S = 6.0
+"""How long an architecture that meets the ceilings is looked for, before it is said that nothing does."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -52,7 +55,7 @@ def survey(
 ) -> Survey | None:
     """Measure the costs of up to `n` random architectures within about `seconds`; None if none can be known.
 
-    Where no sample meets the ceilings, the least violating ones are mutated towards them for as long again.
+    Where no sample meets the ceilings, the least violating ones are mutated towards them, for some seconds more.
 
     Raises:
         NothingFitsError: Not even those meet the ceilings; the message tells what was nearest.
@@ -83,7 +86,7 @@ def survey(
     examples = [a for violation, a, _ in found if violation == 0]
     share = len(examples) / (len(found) + len(errors))
     if objectives.ceilings and not examples:
-        examples = [_nearest(space, known, names, objectives, found, rng, 2 * seconds)]
+        examples = [_nearest(space, known, names, objectives, found, rng, LONGEST_WALK_S)]
     table = {}
     for name in names:
         values = [costs[name] for _, _, costs in found if name in costs]
