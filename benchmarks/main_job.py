@@ -1,0 +1,414 @@
+"""The main job under ceilings: the best small network in five minutes, by archwright and by what one might use instead.
+
+Every method gets the same data, the same seconds for everything, the same two worker processes of one thread and the
+same training (`archwright.evaluator.Training`). Those that search share the space, the ceiling, and the final choice
+(`archwright.search.finish`): 60 per cent of the time for the search, the rest for retraining candidates on the
+training part and the chosen one on training and validation part with four seeds. Test is measured once, at the very
+end, over those seeds.
+
+    archwright   the search with its defaults
+    random       random search, on the same space
+    optuna       TPE with Hyperband pruning; see with_optuna.py
+    cnn          the task's hand-made residual CNN, as wide as the ceiling allows, trained for 60 epochs
+    cnn-long     the same, trained for as many epochs as fit into the time
+
+Each finished run is appended to a file; runs that are there already are not repeated, so an interrupted benchmark is
+begun again with the same command. On an idle machine, with nothing beside it:
+
+    python benchmarks/main_job.py                                    # all: 6 ceilings, 5 methods, 3 seeds; 6 hours
+    python benchmarks/main_job.py --data mnist1d --ceiling 2k --seeds 1 --minutes 5 --only archwright
+    python benchmarks/main_job.py --time-to 0.99                     # no ceiling: first training that validates so well
+    python benchmarks/main_job.py --table                            # only print what the file holds
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from machine import describe, heading, row, table_head
+from with_optuna import Assignment, optimize
+
+from archwright import task as tasks
+from archwright.evaluator import Recipe, Training
+from archwright.objective import Objectives, at_most, maximize, parse_count
+from archwright.search import search
+from archwright.search.finish import finish
+from archwright.search.plan import FINISH_SHARE, FinalPlan, epoch_seconds, final_plan
+from archwright.space import Architecture, Space, choice, searchable
+from archwright.strategy import Random
+from archwright.task import Task
+from archwright.trial import Proposal, Trial
+from archwright.worker import Processes
+
+GOALS = {
+    "mnist1d": {"2k": 0.980, "5k": 0.988, "12k": 0.993},
+    "digits": {"3k": 0.988, "8k": 0.993, "20k": 0.995},
+}
+FINALS = 4
+UNLIMITED = "none"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one method."""
+
+    data: str
+    ceiling: str
+    seed: int
+    seconds: float
+    workers: int
+
+    @property
+    def max_params(self) -> int | None:
+        return None if self.ceiling == UNLIMITED else int(parse_count(self.ceiling))
+
+    def task(self) -> Task:
+        return tasks.load(self.data)
+
+    def objectives(self, task: Task) -> Objectives:
+        ceilings = at_most(params=self.max_params) if self.max_params else ()
+        return Objectives.of([maximize(task.metric), ceilings])
+
+    def processes(self, evaluator: Any, objectives: Objectives) -> Processes:
+        return Processes(evaluator, objectives, self.workers)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method came up with: its trials, how they were trained, and the final choice's outcome if there is one."""
+
+    task: Task
+    space: Space
+    recipe: Recipe
+    trials: Sequence[Trial]
+    before_s: float
+    outcome: dict[str, Any] | None
+
+
+# Methods
+
+
+def by_archwright(job: Job) -> Found:
+    return searched(job, None)
+
+
+def by_random(job: Job) -> Found:
+    return searched(job, Random)
+
+
+def searched(job: Job, strategy: Any) -> Found:
+    task = job.task()
+    result = search(
+        task,
+        objectives=job.objectives(task),
+        strategy=strategy,
+        budget=job.seconds,
+        workers=job.workers,
+        seed=job.seed,
+        progress=False,
+    )
+    recipe = Recipe.from_json(result.meta["recipe"])
+    outcome = dict(result.chosen.outcome) if result.chosen else None
+    return Found(task, result.space, recipe, result.trials, result.meta["prepared_s"], outcome)
+
+
+def by_optuna(job: Job) -> Found:
+    began = time.monotonic()
+    task = job.task()
+    space, objectives = task.space(), job.objectives(task)
+    training = Training(space, task)
+    before_s = time.monotonic() - began
+    until = began + (1 - FINISH_SHARE) * job.seconds
+    deadline = until + FINISH_SHARE / 4 * job.seconds  # as in a search of ours
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Path(folder) / "optuna.log"
+        trials = optimize(
+            Assignment(job.data, training.recipe, objectives, job.seed, until, deadline, journal), job.workers
+        )
+        times = sorted(t.measurement.seconds / t.measurement.epochs for t in trials if t.measurement and t.scores)
+        outcome = None
+        if times:
+            left = job.seconds - (time.monotonic() - began)
+            plan = final_plan(training.recipe.epochs, job.workers, left, times[len(times) // 2])
+            chosen = finish(
+                training, trials, objectives, plan, open_workers=job.processes, folder=Path(folder), seed=job.seed
+            )
+            outcome = dict(chosen.outcome) if chosen else None
+    return Found(task, space, training.recipe, trials, before_s, outcome)
+
+
+def by_cnn(job: Job) -> Found:
+    return by_hand(job, long=False)
+
+
+def by_cnn_long(job: Job) -> Found:
+    return by_hand(job, long=True)
+
+
+def by_hand(job: Job, long: bool) -> Found:
+    """The hand-made network in a space that holds it alone, so that all else goes the same way."""
+    began = time.monotonic()
+    task, training = hand_made(job)
+    proposal = Proposal(only(training.space))
+    epochs = training.recipe.epochs
+    if long:
+        epoch_s = epoch_seconds(training, [proposal.architecture])
+        assert epoch_s is not None
+        left = job.seconds - (time.monotonic() - began)
+        epochs = max(epochs, int(0.9 * left / (-(-FINALS // job.workers) * epoch_s)))
+    _, once = training.fit(proposal.architecture, job.seed, epochs=min(epochs, training.recipe.epochs))
+    trial = Trial(0, proposal, "done", once, (-once.metrics[task.metric],), key="by hand")
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = finish(
+            training,
+            [trial],
+            Objectives.of(maximize(task.metric)),
+            FinalPlan(0, 0, FINALS, epochs),
+            open_workers=job.processes,
+            folder=Path(folder),
+            seed=job.seed,
+        )
+    assert chosen is not None
+    return Found(task, training.space, training.recipe, [trial], 0.0, dict(chosen.outcome))
+
+
+def hand_made(job: Job) -> tuple[Task, Training]:
+    task = job.task()
+
+    def network(max_params: int) -> torch.nn.Module:
+        return task.baseline(max_params=max_params) if max_params else task.baseline()
+
+    # A choice of one: an open argument makes the space build the network anew each time, with fresh weights.
+    space = Space(searchable(network)(choice(job.max_params or 0, name="ceiling")))
+    return task, Training(space, task)
+
+
+def only(space: Space) -> Architecture:
+    """The one architecture of a space that has no other."""
+    return next(iter(space))
+
+
+METHODS: dict[str, Callable[[Job], Found]] = {
+    "archwright": by_archwright,
+    "random": by_random,
+    "optuna": by_optuna,
+    "cnn": by_cnn,
+    "cnn-long": by_cnn_long,
+}
+
+
+# Runs
+
+
+def run(job: Job, method: str) -> dict[str, Any]:
+    """One run as JSON values: what was found, what it took, and where and when."""
+    about = describe()
+    began = time.monotonic()
+    found = METHODS[method](job)
+    took = time.monotonic() - began
+    outcome = found.outcome or {}
+    metric = found.task.metric
+    statuses = [t.reason if t.reason == "pruned" else t.status for t in found.trials]
+    measured = [t.measurement.metrics[metric] for t in found.trials if t.scores and t.measurement]
+    candidates = {c["number"]: c["validation"].get(metric) for c in outcome.get("candidates", ())}
+    return {
+        "method": method,
+        **vars(job),
+        "took_s": round(took, 1),
+        "test": outcome.get("test", {}).get(metric),
+        "validation": candidates.get(outcome.get("chosen")),
+        "candidates": candidates,
+        "params": outcome.get("costs", {}).get("params"),
+        "architecture": outcome.get("architecture"),
+        "plan": outcome.get("plan"),
+        "search_epochs": found.recipe.epochs,
+        "recipe": found.recipe.to_json(),
+        "trials": {status: statuses.count(status) for status in dict.fromkeys(statuses)},
+        "best_trials": sorted(measured, reverse=True)[:10],
+        "about": about,
+    }
+
+
+def run_time_to(job: Job, method: str, target: float) -> dict[str, Any]:
+    """The first training that validates at `target`: when it ended, counted from the start, and what it tests at."""
+    about = describe()
+    began = time.monotonic()
+    reached_s: float | None = None
+    if method == "cnn":  # one training; to wait for the others' final training would be unfair
+        task, training = hand_made(job)
+        module, measured = training.fit(only(training.space), job.seed)
+        numbers = 1
+        if measured.metrics[task.metric] >= target:
+            reached_s = time.monotonic() - began
+    else:
+        found = METHODS[method](job)
+        task = found.task
+        done = sorted((t for t in found.trials if t.scores), key=lambda t: t.finished)
+        first = next((t for t in done if t.measurement and t.measurement.metrics[task.metric] >= target), None)
+        numbers = len(done) if first is None else done.index(first) + 1
+        if first is not None:
+            reached_s = found.before_s + first.finished
+            # The same training once more, for a search keeps no weights.
+            module, measured = Training(found.space, task, found.recipe).fit(first.architecture, first.seed)
+    test = None
+    if reached_s is not None:
+        part = task.open_test()
+        with torch.inference_mode():
+            test = task.score(module(part.inputs), part.targets, [task.metric])[task.metric]
+    return {
+        "method": method,
+        **vars(job),
+        "target": target,
+        "reached_s": reached_s,
+        "trained": numbers,
+        "validation": None if reached_s is None else measured.metrics[task.metric],
+        "test_of_it": test,
+        "params": None if reached_s is None else measured.costs["params"],
+        "about": about,
+    }
+
+
+# The file and the tables
+
+
+def read(place: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
+
+
+def same(record: dict[str, Any], job: Job, method: str, target: float | None) -> bool:
+    return (
+        record["method"] == method
+        and record.get("target") == target
+        and all(record[name] == value for name, value in vars(job).items())
+    )
+
+
+def append(place: Path, record: dict[str, Any]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def grouped(records: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault(tuple(record[name] for name in names), []).append(record)
+    return groups
+
+
+def table(records: Sequence[dict[str, Any]]) -> str:
+    """A row for each data set, ceiling, method and length, over its seeds."""
+    columns = ("data", "ceiling", "must reach", "method", "seconds", "test, mean and deviation over searches")
+    lines = [table_head(*columns, "each search", "validation", "parameters", "trials of a search", "epochs", "idle")]
+    names = ("data", "ceiling", "seconds", "method", "workers")
+    for (data, ceiling, length, method, _), group in grouped(records, names).items():
+        tests = [r["test"]["mean"] for r in group if r["test"]]
+        validations = [statistics.mean(r["validation"]) for r in group if r["validation"]]
+        goal = GOALS.get(data, {}).get(ceiling)
+        reached = f"{mean(tests)} ± {statistics.stdev(tests) if len(tests) > 1 else 0:.4f}" if tests else "no network"
+        final = ", ".join(dict.fromkeys(str(r["plan"]["epochs"]) for r in group if r["plan"]))
+        lines.append(
+            row(
+                data,
+                ceiling,
+                goal if goal else "",
+                method,
+                f"{length:g}",
+                f"**{reached}**" if tests and goal and statistics.mean(tests) >= goal else reached,
+                " ".join(f"{value:.4f}" for value in tests),
+                mean(validations) if validations else "",
+                " ".join(f"{r['params']:.0f}" for r in group if r["params"]),
+                "; ".join(", ".join(f"{n} {status}" for status, n in r["trials"].items()) for r in group),
+                f"{group[0]['search_epochs']}, then {final}",
+                "yes" if all(r["about"]["busy"].startswith("idle") for r in group) else "no",
+            )
+        )
+    return "\n".join(lines)
+
+
+def table_time_to(records: Sequence[dict[str, Any]]) -> str:
+    columns = ("data", "target", "method", "seconds until a training validated so", "it was training", "its test")
+    lines = [table_head(*columns, "parameters", "idle")]
+    for (data, target, method, _), group in grouped(records, ("data", "target", "method", "seconds")).items():
+        reached = [r for r in group if r["reached_s"] is not None]
+        lines.append(
+            row(
+                data,
+                target,
+                method,
+                " ".join(f"{r['reached_s']:.1f}" if r["reached_s"] else f"not in {r['seconds']:g}" for r in group),
+                " ".join(f"{r['trained']}" for r in group),
+                " ".join(f"{r['test_of_it']:.4f}" for r in reached),
+                " ".join(f"{r['params']:.0f}" for r in reached),
+                "yes" if all(r["about"]["busy"].startswith("idle") for r in group) else "no",
+            )
+        )
+    return "\n".join(lines)
+
+
+def mean(values: Sequence[float]) -> str:
+    return f"{statistics.mean(values):.4f}"
+
+
+def print_tables(records: Sequence[dict[str, Any]]) -> None:
+    print(heading("The main job"))
+    ceilinged = [r for r in records if "target" not in r]
+    timed = [r for r in records if "target" in r]
+    if ceilinged:
+        print(f"Bold: what must be reached was reached on average.\n\n{table(ceilinged)}\n")
+    if timed:
+        print(table_time_to(timed))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--data", nargs="+", choices=list(GOALS), default=list(GOALS))
+    arguments.add_argument("--ceiling", nargs="+", help="parameters, as 2k; by default those of the data set")
+    arguments.add_argument("--only", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD")
+    arguments.add_argument("--seeds", type=int, default=3, help="how many seeds, from --first-seed on")
+    arguments.add_argument("--first-seed", type=int, default=0)
+    arguments.add_argument("--minutes", type=float, default=5.0)
+    arguments.add_argument("--workers", type=int, default=2)
+    arguments.add_argument("--file", type=Path, default=Path("runs/main_job.jsonl"))
+    arguments.add_argument("--again", action="store_true", help="run also what the file holds already")
+    arguments.add_argument("--table", action="store_true", help="only print the tables of the file")
+    arguments.add_argument("--time-to", type=float, metavar="ACCURACY", help="MNIST-1D without a ceiling; see above")
+    given = arguments.parse_args()
+    if given.table:
+        print_tables(read(given.file))
+        return
+    torch.set_num_threads(1)  # whatever trains in this process does so as workers do
+    target = given.time_to
+    jobs = [
+        (Job(data, ceiling, seed, 60 * given.minutes, given.workers), method)
+        for data in (["mnist1d"] if target else given.data)
+        for ceiling in ([UNLIMITED] if target else given.ceiling or GOALS[data])
+        for seed in range(given.first_seed, given.first_seed + given.seeds)
+        for method in given.only
+        if not (target and method == "cnn-long")
+    ]
+    for i, (job, method) in enumerate(jobs, start=1):
+        what = f"{i} of {len(jobs)}: {method} on {job.data}, ceiling {job.ceiling}, seed {job.seed}"
+        if not given.again and any(same(r, job, method, target) for r in read(given.file)):
+            print(f"{what}: in {given.file} already", flush=True)
+            continue
+        record = run_time_to(job, method, target) if target else run(job, method)
+        append(given.file, record)
+        brief = ("test", "validation", "params", "trials", "took_s", "plan", "reached_s", "test_of_it")
+        print(f"{what}: {json.dumps({k: record[k] for k in brief if k in record})}", flush=True)
+    wanted = {(job, method) for job, method in jobs}
+    print()
+    print_tables([r for r in read(given.file) if any(same(r, job, method, target) for job, method in wanted)])
+
+
+if __name__ == "__main__":
+    main()
