@@ -5,7 +5,7 @@ and a durable transaction a trial. Optuna runs the same six decisions beside it,
 
     python benchmarks/overhead.py                       # Markdown for RESULTS.md; about five minutes
     python benchmarks/overhead.py --only search optuna  # some parts: search optuna reopen strategies
-    python benchmarks/overhead.py --folder /mnt/disk    # where the stores are put
+    python benchmarks/overhead.py --folder disk/    # where the stores are put
     python benchmarks/overhead.py --profile             # where the time of 10,000 trials goes
 """
 

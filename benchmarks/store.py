@@ -1,7 +1,7 @@
 """What durability costs: storing trials one by one, reopening a large store, and handing jobs to workers.
 
 python benchmarks/store.py              # prints Markdown
-python benchmarks/store.py --folder /mnt/disk
+python benchmarks/store.py --folder disk/
 """
 
 from __future__ import annotations
