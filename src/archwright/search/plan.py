@@ -76,8 +76,8 @@ class FinalPlan:
 def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -> FinalPlan:
     """The most thorough final choice that fits into `seconds`; with time to spare, longer trainings.
 
-    >>> final_plan(60, workers=2, seconds=50, epoch_s=0.125)
-    FinalPlan(candidates=4, seeds=2, finals=4, epochs=60)
+    >>> final_plan(60, workers=2, seconds=50, epoch_s=0.12)
+    FinalPlan(candidates=4, seeds=2, finals=4, epochs=62)
     >>> final_plan(60, workers=2, seconds=10, epoch_s=0.1)
     FinalPlan(candidates=0, seeds=0, finals=1, epochs=60)
     """
