@@ -102,13 +102,14 @@ def _anew(
         from archwright.cli.network import training_of
         from archwright.cli.stored import open_run
         from archwright.export import export as write
+        from archwright.report.wording import plural
 
         with open_run(place, name) as (store, run):
             found = store.trial(run.id, number).trial
         task, space = learning.same_problem(run, data)
         training = training_of(run, task, space)
         epochs = int(run.meta["full_epochs"])
-        said = f"training the network of trial {number} for {epochs} epochs"
+        said = f"training the network of trial {number} for {plural(epochs, 'epoch')}"
         waiting.on(said)
         if not console.err().is_terminal:
             console.note(said)

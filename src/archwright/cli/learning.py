@@ -98,12 +98,17 @@ def same_problem(run: Run, data: str | None = None) -> tuple[Task, Space]:
         data: Where its data are now, if they have moved.
 
     Raises:
-        ResumeError: It was begun from Python, so only Python knows its task.
+        ResumeError: It was begun from Python, so only Python knows its task; or its data are gone.
     """
     notes = run.meta.get("notes") or {}
     if "data" not in notes:
         raise ResumeError(
             f"run '{run.name}' was begun from Python, which alone knows its task: go on there, with archwright.resume"
+        )
+    then = Path(notes["data"])
+    if data is None and then.is_absolute() and not then.exists():
+        raise ResumeError(
+            f"the data of run '{run.name}' were in {then}, which is gone: say where they are, with --data"
         )
     task = load_task(data or notes["data"], notes.get("options") or {})
     return task, task.space(notes.get("space"))

@@ -34,14 +34,14 @@ class Place:
 
 
 @contextmanager
-def claimed(wanted: str | None, data_name: str) -> Iterator[tuple[Place, bool]]:
+def claimed(wanted: str | None, data_name: str) -> Iterator[tuple[Place, Path | None]]:
     """A folder for a new run, that of `wanted` or a default; never one that holds an earlier run's files.
 
     The folder is claimed by making an empty store in it, which two searches cannot both do. Where nothing was stored
     in the end, everything that was made is removed.
 
     Yields:
-        The place, and whether the folder has another name than wanted because that was taken.
+        The place, and the folder that was wanted, if that is taken.
     """
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in data_name).strip("-.") or "run"
     first = Path(wanted) if wanted else RUNS / name
@@ -62,7 +62,7 @@ def claimed(wanted: str | None, data_name: str) -> Iterator[tuple[Place, bool]]:
         number += 1
         folder = first.with_name(f"{first.name}-{number}")
     try:
-        yield Place(folder, folder / STORE), folder != first
+        yield Place(folder, folder / STORE), first if folder != first else None
     finally:
         if not _holds_a_run(folder / STORE):
             for file in folder.glob(f"{STORE}*"):

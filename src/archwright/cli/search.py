@@ -92,7 +92,10 @@ def search(
         task = learning.load_task(data, reading)
         searched = task.space(space)
         goals = learning.objectives(task, maximize or (), minimize or (), limits)
-        with places.claimed(out, task.name.removeprefix("ucr:")) as (place, moved):
+        with places.claimed(out, task.name.removeprefix("ucr:")) as (place, taken):
+            if taken is not None:
+                waiting.stop()
+                console.note(f"{taken} holds an earlier search, so that this one goes to {place}")
             waiting.on("looking at the space")
 
             def begun(run: Run) -> None:
@@ -100,7 +103,7 @@ def search(
                 if not (quiet or as_json):
                     from archwright.cli.telling import introduce
 
-                    introduce(run, task, searched, place, moved)
+                    introduce(run, task, searched, place)
 
             result = start(
                 task,
@@ -158,7 +161,7 @@ def resume(
             if not (quiet or as_json):
                 from archwright.cli.telling import introduce
 
-                introduce(run, task, space, place, False)
+                introduce(run, task, space, place)
 
         result = go_on(
             place.store,

@@ -41,7 +41,7 @@ OTHER_FILES = {
 }
 
 
-def introduce(run: Run, task: Task, space: Space, place: Place, moved: bool) -> None:
+def introduce(run: Run, task: Task, space: Space, place: Place) -> None:
     """What is searched, for what, and for how long; and what the space costs."""
     shown = console.out()
     objectives, meta = objectives_of(run), run.meta
@@ -56,13 +56,11 @@ def introduce(run: Run, task: Task, space: Space, place: Place, moved: bool) -> 
         facts.add_row("ceilings", ", ".join(map(str, objectives.ceilings)))
     budget = Budget.from_json(meta["budget"])
     workers = plural(meta["workers"], "worker")
-    epochs = (meta.get("recipe") or {}).get("epochs")
-    facts.add_row("budget", f"{budget}, {workers}, {epochs} epochs a trial, seed {meta['seed']}")
+    epochs = plural((meta.get("recipe") or {}).get("epochs", 0), "epoch")
+    facts.add_row("budget", f"{budget}, {workers}, {epochs} a trial, seed {meta['seed']}")
     facts.add_row("strategy", names.strategy_of(meta.get("strategy") or {}))
     facts.add_row("into", str(place))
     shown.print(facts)
-    if moved:
-        console.note(f"another search lies where this one was to go, so that it goes to {place}")
     if meta.get("survey"):
         shown.print()
         shown.print(tables.survey(meta["survey"], objectives))

@@ -1,0 +1,152 @@
+"""Help, names, completion: what answers at once."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer.main
+
+from archwright.cli import export, names
+from archwright.cli.app import app
+
+GROUP = typer.main.get_command(app)
+COMMANDS = sorted(GROUP.commands)
+HEAVY = {"torch", "sklearn", "scipy", "pandas", "plotly", "sqlalchemy", "numpy", "networkx", "onnx", "optuna"}
+
+
+def test_the_commands_are_those_of_the_manual():
+    assert COMMANDS == [
+        "export", "measure", "predict", "report", "resume", "search", "show", "spaces", "strategies", "tasks",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["--version"], ["strategies"]])
+def test_what_needs_no_network_imports_nothing_heavy(arguments):
+    code = f"""
+import json, sys
+sys.argv = ["archwright", *{arguments!r}]
+from archwright.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(json.dumps(sorted({{m.split(".")[0] for m in sys.modules}})))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert not set(json.loads(done.stdout.splitlines()[-1])) & HEAVY
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_page_has_examples_whose_options_are_there(archwright, command):
+    page = archwright(command, "--help")
+    assert page.exit_code == 0
+    assert "Examples" in page.stdout
+    lines = re.findall(r"\[cyan\](archwright .*?)\[/\]", GROUP.commands[command].epilog)
+    assert lines
+    known = {flag for p in GROUP.commands[command].params for flag in p.opts + p.secondary_opts}
+    for line in lines:
+        words = shlex.split(line)
+        assert words[1] == command
+        assert {w for w in words if w.startswith("-")} <= known
+
+
+def test_no_command_shows_the_help_and_an_unknown_one_the_nearest(archwright):
+    assert "search" in archwright().output
+    unknown = archwright("serach", "digits")
+    assert unknown.exit_code == 2
+    assert "search" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
+
+
+def test_an_unknown_option_is_a_usage_error(archwright):
+    done = archwright("search", "digits", "--bugdet", "2m")
+    assert done.exit_code == 2
+    assert "--budget" in done.stderr
+
+
+def test_the_version_is_that_of_the_package(archwright):
+    from archwright import __version__
+
+    assert archwright("--version").stdout.strip() == f"archwright {__version__}"
+
+
+def test_the_names_of_data_are_those_of_the_tasks():
+    from archwright import task
+
+    assert list(names.DATA) == [entry.name for entry in task.names() if not entry.name.startswith("ucr:")]
+
+
+def test_the_names_of_spaces_are_those_of_the_networks():
+    from archwright.nn import spaces
+
+    assert sorted(names.SPACES) == sorted(spaces.__all__)
+
+
+def test_every_strategy_has_a_name_and_the_default_is_the_librarys(archwright):
+    from archwright import Space, choice, strategy
+    from archwright.search import default_strategy
+
+    space = Space(choice(1, 2, 3))
+    made = [entry.make(space) for entry in names.STRATEGIES.values()]
+    assert {type(m).__name__ for m in made} == set(strategy.__all__) - {"Strategy"}
+    ours, theirs = names.find_strategy("evolution").make(space), default_strategy(space)
+    assert type(ours) is type(theirs)
+    assert (ours.population_size, ours.tournament_size) == (theirs.population_size, theirs.tournament_size)
+    assert "arxiv.org" in archwright("strategies").stdout
+
+
+def test_the_forms_of_export_are_the_librarys():
+    from archwright.export import FORMS
+
+    assert export.FORMS == FORMS
+
+
+def complete(line, cwd):
+    """What bash is offered for the last word of a line."""
+    words = shlex.split(line) + ([""] if line.endswith(" ") else [])
+    environment = {
+        **os.environ,
+        "_ARCHWRIGHT_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    code = "from archwright.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=cwd, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout.split()
+
+
+def test_a_shell_completes_names_of_data_strategies_and_spaces(tmp_path):
+    (tmp_path / "distances.csv").touch()
+    assert complete("archwright search di", tmp_path) == ["digits", "diabetes", "distances.csv"]
+    assert complete("archwright search digits --strategy ev", tmp_path) == ["evolution"]
+    assert complete("archwright search digits --space m", tmp_path) == ["mobile", "mlp"]
+
+
+def test_a_shell_completes_folders_of_runs(tmp_path):
+    (tmp_path / "runs" / "digits").mkdir(parents=True)
+    (tmp_path / "runs" / "digits" / "run.db").touch()
+    assert complete("archwright resume runs/d", tmp_path)[0] == "runs/digits"
+
+
+def test_lists_are_json_for_programs(archwright):
+    assert {e["name"] for e in json.loads(archwright("strategies", "--json").stdout)["strategies"]} == set(
+        names.STRATEGIES
+    )
+    data = json.loads(archwright("tasks", "--json").stdout)["data"]
+    assert {"name": "digits", "installed": True}.items() <= data[0].items()
+    listed = json.loads(archwright("spaces", "--data", "digits", "--json").stdout)["spaces"]
+    assert [e["name"] for e in listed] == ["convnet", "mobile"]
+    assert all(e["size"] > 1000 for e in listed)
+
+
+def test_lists_are_tables_for_people(archwright):
+    assert "breast_cancer" in archwright("tasks").stdout
+    assert "convnet" in archwright("spaces").stdout
+    described = archwright("spaces", "--data", "digits", "--describe", "convnet").stdout
+    assert "first/width" in described
