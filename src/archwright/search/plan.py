@@ -79,7 +79,7 @@ def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -
     >>> final_plan(60, workers=2, seconds=50, epoch_s=0.12)
     FinalPlan(candidates=4, seeds=2, finals=4, epochs=62)
     >>> final_plan(60, workers=2, seconds=10, epoch_s=0.1)
-    FinalPlan(candidates=0, seeds=0, finals=1, epochs=60)
+    FinalPlan(candidates=0, seeds=0, finals=1, epochs=90)
     """
     workers = max(1, workers)
     finals = -(-3 // workers) * workers if workers < 3 else 3
