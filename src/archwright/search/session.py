@@ -18,6 +18,7 @@ from archwright.search.loop import Loop
 from archwright.search.plan import FINISH_SHARE, final_plan
 from archwright.search.problem import Problem
 from archwright.search.result import Result
+from archwright.search.settings import describe_strategy
 from archwright.store import Run, Store
 from archwright.strategy import Random, Strategy
 from archwright.worker import InProcess, Processes, Workers
@@ -172,9 +173,11 @@ class Session:
         total = self.budget.seconds
         if wanted is False or isinstance(self.strategy, Random) or (wanted is None and (total or 0) < BASELINE_FROM_S):
             return None
-        beside = self.store.create(Run(f"{self.run.name}-random", {**self.run.meta, "baseline_of": self.run.id}))
+        strategy = Random(self.problem.space)
+        meta = {**self.run.meta, "strategy": describe_strategy(strategy), "seed": self.options.seed + 1}
+        beside = self.store.create(Run(f"{self.run.name}-random", {**meta, "baseline_of": self.run.id}))
         # A seed of its own: many strategies begin at random too, and would share their first trials with it.
-        loop = self._loop(Random(self.problem.space), beside.id, folder, self.options.seed + 1)
+        loop = self._loop(strategy, beside.id, folder, self.options.seed + 1)
         share = replace(
             searching,
             seconds=searching.seconds * BASELINE_SHARE if searching.seconds else None,
