@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -42,7 +43,8 @@ def write_page(record: RunRecord, path: str | os.PathLike[str]) -> Path:
         part.write_text(page(record), encoding="utf-8")
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True) if os.access(part.parent, os.W_OK) else None
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise ExportError(f"cannot write the report to {target}: {error.strerror}. Give a place that can be") from error
     return target
 
