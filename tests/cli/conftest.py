@@ -69,7 +69,7 @@ def first_search(archwright, tmp_path_factory):
     """A finished search on a table of one's own: the folder with ``sold.csv`` and ``out/``."""
     home = tmp_path_factory.mktemp("first")
     data = write_table(home / "sold.csv")
-    done = archwright("search", data, "--trials", "2", *TINY, "--out", home / "out")
+    done = archwright("search", data, "--trials", "2", "--baseline", *TINY, "--out", home / "out")
     assert done.exit_code == 0, (done.stdout, done.stderr, done.exception)
     return home
 

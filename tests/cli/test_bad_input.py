@@ -188,7 +188,7 @@ def test_a_store_that_another_search_writes_to(refused, searched):
     code = """
 import sys
 from archwright.store import Store
-with Store(sys.argv[1]) as store, store.lock(store.run().id):
+with Store(sys.argv[1]) as store, store.lock(store.run("sold").id):
     print("locked", flush=True)
     sys.stdin.read()
 """

@@ -155,3 +155,12 @@ def test_an_earlier_search_is_never_written_over(archwright, first_search, tiny,
     listed = json.loads(archwright("show", "--json").stdout)["runs"]
     assert [(r["where"], r["strategy"]) for r in listed] == [("out", "evolution"), ("out-2", "random")]
     assert "out-2" in archwright("show").stdout
+
+
+def test_random_search_beside_a_search_is_a_run_that_is_shown_when_named(archwright, searched):
+    shown = json.loads(archwright("show", searched, "--json").stdout)
+    assert (shown["name"], shown["other_runs"]) == ("sold", ["sold-random"])
+    beside = json.loads(archwright("show", searched, "--run", "sold-random", "--json").stdout)
+    assert beside["strategy"] == "random"
+    assert beside["trials"]["done"] == 2
+    assert [r["name"] for r in json.loads(archwright("show", "--json").stdout)["runs"]] == ["sold"]
