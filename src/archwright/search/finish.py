@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -135,7 +135,8 @@ def finish(
         ]
         winner = _winner(picked, validated, objectives)
         finals = [
-            Job(jobs + i, Proposal(winner.architecture, plan.epochs), _seed(seed, jobs + i)) for i in range(plan.finals)
+            Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), _seed(seed, jobs + i))
+            for i in range(plan.finals)
         ]
         trained = [o for o in _collect(workers, finals, step, "final").values() if o.status == "done"]
     if not trained:
@@ -145,7 +146,7 @@ def finish(
     outcome = {
         "chosen": winner.number,
         "architecture": dict(winner.architecture),
-        "plan": {"epochs": plan.epochs, "candidate_seeds": plan.seeds, "final_seeds": len(modules)},
+        "plan": asdict(plan),
         "seeds": [_seed(seed, jobs + i) for i in range(plan.finals)],
         "candidates": [
             {

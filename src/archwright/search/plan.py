@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FinalPlan", "epoch_seconds", "final_plan", "search_epochs"]
 
-FINISH_SHARE = 0.4
+FINISH_SHARE = 0.5
 """The share of a time budget that is kept for retraining candidates and for the final training."""
 
 WANTED_TRIALS = 40
@@ -50,7 +50,7 @@ def epoch_seconds(training: Training, examples: Sequence[Architecture], *, most_
 def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> int:
     """Epochs a trial so that about 40 trials fit into the time, at least 4 and at most the full number.
 
-    >>> search_epochs(60, seconds=72, workers=2, epoch_s=0.1), search_epochs(60, seconds=600, workers=2, epoch_s=0.1)
+    >>> search_epochs(60, 72, workers=2, epoch_s=0.1), search_epochs(60, 600, workers=2, epoch_s=0.1)
     (36, 60)
     """
     return int(max(min(FEWEST_EPOCHS, full), min(full, seconds * workers / (WANTED_TRIALS * epoch_s))))
@@ -63,31 +63,41 @@ class FinalPlan:
     Args:
         candidates: How many of the best trials are trained again, on the training part; 0 believes the search.
         seeds: With how many seeds each.
-        finals: With how many seeds the chosen one is trained on training and validation part together.
         epochs: How long each of these trainings is.
+        finals: With how many seeds the chosen one is trained on training and validation part together.
+        final_epochs: How long each of those is.
     """
 
     candidates: int
     seeds: int
-    finals: int
     epochs: int
+    finals: int
+    final_epochs: int
 
 
 def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -> FinalPlan:
-    """The most thorough final choice that fits into `seconds`; with time to spare, longer trainings.
+    """The final choice that makes the most of `seconds`.
 
-    >>> final_plan(60, workers=2, seconds=50, epoch_s=0.12)
-    FinalPlan(candidates=4, seeds=2, finals=4, epochs=62)
-    >>> final_plan(60, workers=2, seconds=10, epoch_s=0.1)
-    FinalPlan(candidates=0, seeds=0, finals=1, epochs=90)
+    The longest final training comes first: under a tight ceiling, five times the epochs are worth more than a closer
+    look at candidates whose validation scores differ by less than their noise. Time that is still left goes into
+    candidates and seeds.
+
+    >>> final_plan(60, workers=2, seconds=150, epoch_s=0.25)
+    FinalPlan(candidates=3, seeds=1, epochs=60, finals=2, final_epochs=300)
+    >>> final_plan(60, workers=2, seconds=150, epoch_s=0.08)
+    FinalPlan(candidates=4, seeds=2, epochs=60, finals=4, final_epochs=300)
+    >>> final_plan(60, workers=2, seconds=5, epoch_s=0.25)
+    FinalPlan(candidates=0, seeds=0, epochs=60, finals=1, final_epochs=18)
     """
     workers = max(1, workers)
-    finals = -(-3 // workers) * workers if workers < 3 else 3
-    for candidates, seeds, last in ((4, 2, finals), (3, 1, finals), (2, 1, 2), (0, 0, 1)):
-        rounds = -(-candidates * seeds // workers) + -(-last // workers)
-        if seconds is None:
-            return FinalPlan(candidates, seeds, last, full)
-        epochs = int(0.9 * seconds / (rounds * epoch_s))
-        if epochs >= full:
-            return FinalPlan(candidates, seeds, last, min(epochs, LONGEST * full))
-    return FinalPlan(0, 0, 1, max(FEWEST_EPOCHS, min(full, int(0.9 * (seconds or 0) / epoch_s))))
+    options = ((4, 2, 4), (4, 2, 2), (3, 1, 4), (3, 1, 2), (2, 1, 2), (0, 0, 1))
+    if seconds is None:
+        return FinalPlan(4, 2, full, 4, full)
+    room = 0.9 * seconds / epoch_s  # epochs that one worker can train
+    for wanted in (LONGEST * full, 3 * full, 2 * full, full):
+        for candidates, seeds, finals in options:
+            spent = -(-candidates * seeds // workers) * full
+            epochs = int((room - spent) / -(-finals // workers))
+            if epochs >= wanted:
+                return FinalPlan(candidates, seeds, full, finals, min(epochs, LONGEST * full))
+    return FinalPlan(0, 0, full, 1, max(FEWEST_EPOCHS, min(full, int(room))))

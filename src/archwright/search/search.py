@@ -82,7 +82,7 @@ def search(
             that it declares (`archwright.evaluator.Function`), or an evaluator. Instead of the task's training.
         objectives: What `maximize`, `minimize` and `at_most` return, in a list; by default the task's own metric.
         strategy: What decides: a strategy, or something that makes one from the space, such as its class.
-        budget: Time for everything, as ``"10 min"`` or seconds; or ``"100 trials"``. Forty per cent of a time is kept
+        budget: Time for everything, as ``"10 min"`` or seconds; or ``"100 trials"``. Half of a time is kept
             for the final choice and training.
         trials: At most so many trials, infeasible ones not counted.
         epochs: At most so many epochs, over all trials.
