@@ -2,7 +2,7 @@
 
 Every method gets the same data, the same seconds for everything, the same two worker processes of one thread and the
 same training (`archwright.evaluator.Training`). Those that search share the space, the ceiling, and the final choice
-(`archwright.search.finish`): 60 per cent of the time for the search, the rest for retraining candidates on the
+(`archwright.run.finish`): 60 per cent of the time for the search, the rest for retraining candidates on the
 training part and the chosen one on training and validation part with four seeds. Test is measured once, at the very
 end, over those seeds.
 
@@ -40,9 +40,9 @@ from with_optuna import Assignment, optimize
 from archwright import task as tasks
 from archwright.evaluator import Recipe, Training
 from archwright.objective import Objectives, at_most, maximize, parse_count
-from archwright.search import search
-from archwright.search.finish import finish
-from archwright.search.plan import FINISH_SHARE, FinalPlan, epoch_seconds, final_plan
+from archwright.run import search
+from archwright.run.finish import finish
+from archwright.run.plan import FINISH_SHARE, FinalPlan, epoch_seconds, final_plan
 from archwright.space import Architecture, Space, choice, searchable
 from archwright.strategy import Random
 from archwright.task import Task

@@ -26,7 +26,7 @@ import numpy as np
 from machine import heading, row, seconds, spread, table_head
 
 from archwright.objective import Goal, Objectives
-from archwright.search import Loop, search
+from archwright.run import Loop, search
 from archwright.space import Architecture, Space, choice, integer, real
 from archwright.store import Run, Store
 from archwright.strategy import LocalSearch, Random, RegularizedEvolution, Strategy

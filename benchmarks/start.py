@@ -28,7 +28,7 @@ from machine import heading, row, seconds, spread, table_head
 from archwright import task
 from archwright.evaluator import Recipe, Training
 from archwright.objective import Objectives, maximize
-from archwright.search import Budget, Loop
+from archwright.run import Budget, Loop
 from archwright.strategy import Random
 from archwright.trial import Trial
 from archwright.worker import Processes

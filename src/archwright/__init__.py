@@ -8,8 +8,6 @@ is instant and torch is imported only by what needs it.
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
         nn,
         objective,
         report,
+        run,
         space,
         store,
         strategy,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
         testing,
     )
     from archwright.objective import at_most, maximize, minimize
-    from archwright.search import Result, resume, search
+    from archwright.run import Result, resume, search
     from archwright.space import Architecture, Space, choice, integer, real, repeat, searchable, subset
     from archwright.trial import Measurement, Proposal, Trial
 
@@ -57,6 +56,7 @@ __all__ = [
     "repeat",
     "report",
     "resume",
+    "run",
     "search",
     "searchable",
     "space",
@@ -69,7 +69,7 @@ __all__ = [
 
 _HOMES = {
     "archwright.objective": ("at_most", "maximize", "minimize"),
-    "archwright.search": ("Result", "resume", "search"),
+    "archwright.run": ("Result", "resume", "search"),
     "archwright.space": ("Architecture", "Space", "choice", "integer", "real", "repeat", "searchable", "subset"),
     "archwright.trial": ("Measurement", "Proposal", "Trial"),
 }
@@ -93,18 +93,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps ``archwright.search`` the function.
-
-    Importing any part of the folder ``search/`` makes Python store the folder's module under that name here,
-    whenever it happens; ``from archwright.search import ...`` does not need it there.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOME_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

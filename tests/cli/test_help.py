@@ -88,7 +88,7 @@ def test_the_names_of_spaces_are_those_of_the_networks():
 
 def test_every_strategy_has_a_name_and_the_default_is_the_librarys(archwright):
     from archwright import Space, choice, strategy
-    from archwright.search import default_strategy
+    from archwright.run import default_strategy
 
     space = Space(choice(1, 2, 3))
     made = [entry.make(space) for entry in names.STRATEGIES.values()]

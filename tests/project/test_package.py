@@ -56,18 +56,6 @@ def test_the_version_is_the_installed_one():
     assert archwright.__version__ == importlib.metadata.version("archwright")
 
 
-@pytest.mark.parametrize("first", ["import archwright.search", "from archwright import cli", "archwright.search"])
-def test_search_is_the_function_whatever_was_imported_first(first):
-    code = f"""
-import archwright
-{first}
-assert callable(archwright.search) and archwright.search.__name__ == "search", archwright.search
-from archwright.search import search
-assert archwright.search is search
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
 def test_importing_the_package_imports_nothing_heavy():
     assert not imported_by("import archwright") & (HEAVY | {"numpy", "rich", "typer", "sqlalchemy", "networkx"})
 

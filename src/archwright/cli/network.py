@@ -53,7 +53,7 @@ def training_of(run: Run, task: Task, space: Space) -> Training:
         ResumeError: The space or the data have changed since; the message shows how.
     """
     from archwright.evaluator import Recipe, Training
-    from archwright.search.settings import check_same_space, check_same_task
+    from archwright.run.settings import check_same_space, check_same_task
 
     check_same_space(run.meta["space"], space)
     check_same_task(run.meta["task"], task)

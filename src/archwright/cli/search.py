@@ -13,7 +13,7 @@ from archwright.cli.invocation import command_line, examples
 from archwright.errors import BudgetError
 
 if TYPE_CHECKING:
-    from archwright.search import Result
+    from archwright.run import Result
     from archwright.store import Run
 
 __all__ = ["COMMANDS"]
@@ -83,8 +83,8 @@ def search(
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on("starting")
         from archwright.evaluator import Recipe
-        from archwright.search import Budget
-        from archwright.search import search as start
+        from archwright.run import Budget
+        from archwright.run import search as start
 
         Budget.of(budget, trials=trials, epochs=epochs)
         recipe = None if train_epochs is None else Recipe(epochs=_positive(train_epochs, "--train-epochs"))
@@ -146,8 +146,8 @@ def resume(
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on("starting")
         from archwright.cli.stored import open_run
-        from archwright.search import Budget
-        from archwright.search import resume as go_on
+        from archwright.run import Budget
+        from archwright.run import resume as go_on
 
         if budget is not None or trials is not None or epochs is not None:
             Budget.of(budget, trials=trials, epochs=epochs)

@@ -135,7 +135,7 @@ def _facts(run: Run, row: dict[str, Any]) -> Any:
 
     from archwright.report.tables import STYLES
     from archwright.report.wording import plural
-    from archwright.search.budget import Budget
+    from archwright.run.budget import Budget
 
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")

@@ -19,10 +19,10 @@ from archwright.report.outcome import exported, failures
 from archwright.report.record import RunRecord
 from archwright.report.rows import leaderboard_rows, outcome_row
 from archwright.report.wording import cost, duration, plural
-from archwright.search import Budget
+from archwright.run import Budget
 
 if TYPE_CHECKING:
-    from archwright.search import Result
+    from archwright.run import Result
     from archwright.space import Space
     from archwright.store import Run
     from archwright.task import Task

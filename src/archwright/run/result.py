@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from archwright.errors import ExportError
 from archwright.objective import Objectives, best, format_cost, ranked
-from archwright.search.finish import Chosen
+from archwright.run.finish import Chosen
 from archwright.space import Architecture, Space
 from archwright.trial import Trial
 

@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from archwright.objective import Objectives, at_most, minimize
-from archwright.search import Budget, Loop
+from archwright.run import Budget, Loop
 from archwright.space import Space, choice, repeat, searchable
 from archwright.store import Record
 from archwright.strategy import LocalSearch, Random, RegularizedEvolution

@@ -83,7 +83,7 @@ def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -
     candidates and seeds.
 
     >>> final_plan(60, workers=2, seconds=150, epoch_s=0.25)
-    FinalPlan(candidates=3, seeds=1, epochs=60, finals=2, final_epochs=300)
+    FinalPlan(candidates=4, seeds=2, epochs=60, finals=2, final_epochs=300)
     >>> final_plan(60, workers=2, seconds=150, epoch_s=0.08)
     FinalPlan(candidates=4, seeds=2, epochs=60, finals=4, final_epochs=300)
     >>> final_plan(60, workers=2, seconds=5, epoch_s=0.25)

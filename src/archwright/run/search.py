@@ -13,12 +13,12 @@ from archwright.errors import BudgetError, ResumeError
 from archwright.evaluator import Evaluator, Recipe
 from archwright.objective import Objectives, parse_bytes, parse_seconds
 from archwright.report import Progress
-from archwright.search.budget import Budget
-from archwright.search.plan import FINISH_SHARE
-from archwright.search.problem import Problem, fit_epochs, make_problem
-from archwright.search.result import Result, versions
-from archwright.search.session import Options, Session
-from archwright.search.settings import (
+from archwright.run.budget import Budget
+from archwright.run.plan import FINISH_SHARE
+from archwright.run.problem import Problem, fit_epochs, make_problem
+from archwright.run.result import Result, versions
+from archwright.run.session import Options, Session
+from archwright.run.settings import (
     check_same_space,
     check_same_task,
     describe_space,
@@ -26,7 +26,7 @@ from archwright.search.settings import (
     describe_task,
     make_strategy,
 )
-from archwright.search.survey import survey
+from archwright.run.survey import survey
 from archwright.space import Space
 from archwright.store import Run, Store
 from archwright.strategy import RegularizedEvolution, Strategy

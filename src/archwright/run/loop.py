@@ -12,7 +12,7 @@ import numpy as np
 
 from archwright.errors import SpaceExhaustedError
 from archwright.objective import Objectives
-from archwright.search.budget import Budget
+from archwright.run.budget import Budget
 from archwright.space import Space
 from archwright.store import Record
 from archwright.strategy import Strategy

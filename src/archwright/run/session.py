@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from archwright.evaluator import Evaluator
 from archwright.objective import Objectives
 from archwright.report import Progress
-from archwright.search.budget import Budget
-from archwright.search.finish import Chosen, finish
-from archwright.search.loop import Loop
-from archwright.search.plan import FINISH_SHARE, final_plan
-from archwright.search.problem import Problem
-from archwright.search.result import Result
-from archwright.search.settings import describe_strategy
+from archwright.run.budget import Budget
+from archwright.run.finish import Chosen, finish
+from archwright.run.loop import Loop
+from archwright.run.plan import FINISH_SHARE, final_plan
+from archwright.run.problem import Problem
+from archwright.run.result import Result
+from archwright.run.settings import describe_strategy
 from archwright.store import Run, Store
 from archwright.strategy import Random, Strategy
 from archwright.worker import InProcess, Processes, Workers
@@ -36,7 +36,7 @@ BASELINE_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Options:
-    """How a search runs, as `archwright.search.search` takes it."""
+    """How a search runs, as `archwright.run.search` takes it."""
 
     seed: int
     workers: int

@@ -13,7 +13,7 @@ import numpy as np
 from archwright.errors import EvaluationError
 from archwright.evaluator import Context
 from archwright.objective import Objectives, best, minimize, ranked
-from archwright.search.plan import FinalPlan
+from archwright.run.plan import FinalPlan
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 

@@ -1,7 +1,7 @@
 import pytest
 
 from archwright.errors import BudgetError
-from archwright.search import Budget
+from archwright.run import Budget
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from archwright.errors import EvaluationError, ObjectiveError, SpaceError, did_you_mean
 from archwright.evaluator import Evaluator, Function, Recipe
 from archwright.objective import COSTS, Goal, Objectives
-from archwright.search.budget import Budget
-from archwright.search.plan import FINISH_SHARE, epoch_seconds, search_epochs
+from archwright.run.budget import Budget
+from archwright.run.plan import FINISH_SHARE, epoch_seconds, search_epochs
 from archwright.space import Architecture, Space
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def make_problem(
     device: str,
     input_shape: tuple[int, ...] | None,
 ) -> Problem:
-    """Put the user's parts together, with a clear error for what does not fit; see `archwright.search.search`."""
+    """Put the user's parts together, with a clear error for what does not fit; see `archwright.run.search`."""
     if task is None and (evaluate is None or space is None):
         raise EvaluationError(
             "a search needs a task, or a space and a function that evaluates: search(space=..., evaluate=f)"
