@@ -2,9 +2,9 @@
 
 Every method gets the same data, the same seconds for everything, the same two worker processes of one thread and the
 same training (`archwright.evaluator.Training`). Those that search share the space, the ceiling, and the final choice
-(`archwright.run.finish`): 60 per cent of the time for the search, the rest for retraining candidates on the
-training part and the chosen one on training and validation part with four seeds. Test is measured once, at the very
-end, over those seeds.
+(`archwright.run.finish`): half of the time for the search, the rest for retraining candidates on the training part
+and the chosen one on training and validation part, with as many seeds as there is time for (the hand-made one: four).
+Test is measured once, at the very end, as the mean over those seeds.
 
     archwright   the search with its defaults
     random       random search, on the same space
@@ -172,7 +172,7 @@ def by_hand(job: Job, long: bool) -> Found:
             training,
             [trial],
             Objectives.of(maximize(task.metric)),
-            FinalPlan(0, 0, FINALS, epochs),
+            FinalPlan(0, 0, 0, FINALS, epochs),
             open_workers=job.processes,
             folder=Path(folder),
             seed=job.seed,
@@ -315,7 +315,7 @@ def table(records: Sequence[dict[str, Any]]) -> str:
         validations = [statistics.mean(r["validation"]) for r in group if r["validation"]]
         goal = GOALS.get(data, {}).get(ceiling)
         reached = f"{mean(tests)} ± {statistics.stdev(tests) if len(tests) > 1 else 0:.4f}" if tests else "no network"
-        final = ", ".join(dict.fromkeys(str(r["plan"]["epochs"]) for r in group if r["plan"]))
+        final = ", ".join(dict.fromkeys(str(r["plan"]["final_epochs"]) for r in group if r["plan"]))
         lines.append(
             row(
                 data,
