@@ -289,3 +289,28 @@ def test_a_broken_strategy_is_no_trial():
 
 def test_every_error_on_purpose_is_an_archwright_error():
     assert all(issubclass(e, ArchwrightError) for e in (BudgetError, ResumeError, NothingFitsError, EvaluationError))
+
+
+def test_resuming_takes_the_search_and_not_the_random_one_beside_it(tmp_path):
+    store = tmp_path / "runs.db"
+    options = {"space": SPACE, "evaluate": loss, "progress": False}
+    aw.search(**options, objectives=aw.minimize("loss"), trials=5, baseline=True, store=store)
+    assert aw.resume(store, **options, trials=8).name == "search"
+
+
+def test_a_perfect_accuracy_is_not_told_as_certain():
+    torch = pytest.importorskip("torch")
+    from archwright.run.finish import _interval
+
+    class Perfect:
+        def score(self, output, target, names):
+            return {"accuracy": 1.0}
+
+    low, high = _interval(Perfect(), "accuracy", [torch.zeros(360, 2)], torch.zeros(360), 0)
+    assert high == 1.0
+    assert low == pytest.approx(1 - 3.69 / 360, abs=1e-4)  # Clopper & Pearson: about 1 - ln(2 / 0.05) / n
+
+
+def test_the_shortest_budget_still_gets_a_network(digits):
+    found = aw.search(digits, budget="1s", workers=1, recipe=FAST, progress=False)
+    assert found.best.model is not None

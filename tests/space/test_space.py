@@ -158,6 +158,15 @@ def test_a_rule_forbids():
         space.check(Architecture({"a": 1, "b": 1}))
 
 
+def test_the_text_of_a_rule_is_the_rule_alone():
+    one = Space({"a": integer(1, 9)}).where(lambda x: x["a"] > 3)
+    other, more = Space({"a": integer(1, 9)}).where(lambda x: x["a"] > 3), "something else on this line"
+    assert more
+    assert one.fingerprint == other.fingerprint
+    assert "rule lambda x: x['a'] > 3" in one.text
+    assert one.fingerprint != Space({"a": integer(1, 9)}).where(lambda x: x["a"] > 4).fingerprint
+
+
 def test_rules_add_up():
     space = Space({"a": integer(1, 9)}).where(lambda x: x["a"] > 3).where(lambda x: x["a"] < 6)
     assert [a["a"] for a in space] == [4, 5]

@@ -191,6 +191,8 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
     final = record.final or {}
     if final.get("plan"):
         rows.append(("final choice", ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in final["plan"].items())))
+    if final.get("test_opened", 1) > 1:
+        rows.append(("test part", f"opened {final['test_opened']} times by this run: its figures are no longer blind"))
     if final.get("seeds"):
         rows.append(("final seeds", ", ".join(map(str, final["seeds"]))))
     return rows

@@ -238,15 +238,21 @@ def _deviation(values: Sequence[float]) -> float:
 
 
 def _interval(task: Task, name: str, outputs: Sequence[Tensor], targets: Tensor, seed: int) -> tuple[float, float]:
-    """A percentile bootstrap over test samples of the mean over seeds (Efron & Tibshirani, 1993, chapter 13)."""
+    """A percentile bootstrap over test samples of the mean over seeds (Efron & Tibshirani, 1993, chapter 13).
+
+    Where an accuracy is 1 every resample is 1 too, which would claim certainty: the lower end is then the exact
+    one of Clopper & Pearson (1934) for n successes in n.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
     n = len(targets)
+    tail = (1 - CONFIDENCE) / 2
     means = []
     for _ in range(RESAMPLES):
         rows = torch.randint(n, (n,), generator=generator)
         means.append(np.mean([task.score(out[rows], targets[rows], [name])[name] for out in outputs]))
-    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
+    if name == "accuracy" and low == high == 1.0:
+        low = tail ** (1 / n)
     return float(low), float(high)

@@ -50,7 +50,7 @@ def make_problem(
     device: str,
     input_shape: tuple[int, ...] | None,
 ) -> Problem:
-    """Put the user's parts together, with a clear error for what does not fit; see `archwright.run.search`."""
+    """Put the user's parts together, with a clear error for what does not fit; see `archwright.search`."""
     if task is None and (evaluate is None or space is None):
         raise EvaluationError(
             "a search needs a task, or a space and a function that evaluates: search(space=..., evaluate=f)"

@@ -33,10 +33,13 @@ BASELINE_FROM_S = 1200.0
 
 BASELINE_SHARE = 0.25
 
+FIRST_TRIALS_S = 20.0
+"""However short the budget, trials may run for so long, workers' start included, before a deadline cuts them."""
+
 
 @dataclass(frozen=True)
 class Options:
-    """How a search runs, as `archwright.run.search` takes it."""
+    """How a search runs, as `archwright.search` takes it."""
 
     seed: int
     workers: int
@@ -90,7 +93,9 @@ class Session:
             # Time that preparing took counts: it was part of the user's wait.
             self.waited_s = time.monotonic() - self.began
             searching = replace(self.budget, seconds=max(0.1, total * share - self.waited_s)) if total else self.budget
-            deadline = time.monotonic() + total * (share + (1 - share) / 4) - loop.elapsed_s if total else None
+            deadline = self.began + total * (share + (1 - share) / 4) - loop.elapsed_s if total else None
+            if deadline is not None:  # the shortest budget still gets its first trials through their workers' start
+                deadline = max(deadline, time.monotonic() + FIRST_TRIALS_S)
             why = ""
             try:
                 with self._workers_for(problem.evaluator, problem.objectives) as workers:
@@ -105,6 +110,7 @@ class Session:
                 progress.note("interrupted: all trials are kept")
         self.store.update(run.id, status="interrupted" if interrupted else "finished")
         if chosen is not None:
+            chosen = replace(chosen, outcome={**chosen.outcome, "test_opened": len(self.store.finals(run.id)) + 1})
             self.store.final(run.id, chosen.outcome)
         return Result(
             name=run.name,

@@ -236,7 +236,7 @@ def repeat(
         body: What to repeat; each copy decides its open nodes anew.
         times: A number, a range ``(lo, hi)``, or an open `integer` or `choice` of numbers: variable depth.
         tied: Let all copies decide alike (their weights stay their own).
-        name: What the open depth is called in architectures, ``times`` by default.
+        name: What the group is called in architectures: ``name/times``, ``name/0/width``; by default where it stands.
     """
     return Repeat(body, Integer(*times) if isinstance(times, tuple) else times, tied, name)
 

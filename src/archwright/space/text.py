@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import itertools
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -33,11 +35,18 @@ def allowed_values(d: Decision) -> str:
 
 
 def rule_text(rule: Callable[..., bool]) -> str:
-    """A rule's source, or its name where there is no source."""
+    """A rule's source, that of a lambda alone and not of the line it stands on; its name where there is no source."""
     try:
-        return " ".join(inspect.getsource(rule).split())
+        source = textwrap.dedent(inspect.getsource(rule))
     except (OSError, TypeError):
         return stable_text(rule)
+    try:
+        lambdas = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Lambda)]
+    except SyntaxError:  # the line is part of a longer expression
+        lambdas = []
+    if getattr(rule, "__name__", "") == "<lambda>" and len(lambdas) == 1:
+        return ast.unparse(lambdas[0])
+    return " ".join(source.split())
 
 
 def outline(x: Any, indent: int = 0) -> Iterable[str]:

@@ -184,7 +184,8 @@ def resume(
         ResumeError: The space or the data changed (the message shows how), or the run is finished.
     """
     with Store(store, create=False) as kept:
-        run = kept.run(name)
+        own = [r.name for r in kept.runs() if "baseline_of" not in r.meta]  # not random search beside another
+        run = kept.run(name or (own[-1] if own else None))
         meta = run.meta
         objectives = Objectives.from_json(json.dumps(meta["objectives"]))
         recipe = Recipe.from_json(meta["recipe"]) if meta["recipe"] else None
