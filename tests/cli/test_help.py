@@ -149,4 +149,4 @@ def test_lists_are_tables_for_people(archwright):
     assert "breast_cancer" in archwright("tasks").stdout
     assert "convnet" in archwright("spaces").stdout
     described = archwright("spaces", "--data", "digits", "--describe", "convnet").stdout
-    assert "first/width" in described
+    assert "first/kernel" in described

@@ -99,8 +99,8 @@ def test_lenet_5_is_a_point_of_convnet(size, padding, activation):
             "family": "classic",
             "family/classic/conv1/width": 6,
             "family/classic/conv1/kernel": 5,
-            "family/classic/conv1/activation": activation,
-            "family/classic/conv1/norm": "none",
+            "family/classic/activation": activation,
+            "family/classic/norm": "none",
             "family/classic/conv1/padding": padding,
             "family/classic/pool1/kind": "avg",
             "family/classic/conv2/width": 16,
@@ -154,5 +154,5 @@ def test_a_space_says_which_inputs_it_takes(make, shape):
 
 def test_decisions_are_named_by_the_parts_that_they_belong_to():
     names = {d.name for d in spaces.convnet((1, 40), 10).decisions}
-    assert {"first/width", "first/kernel", "stage1/enter", "stage2/blocks/times", "stage3", "head/pool"} <= names
+    assert {"width", "first/kernel", "stage1/enter", "stage2/blocks/times", "stage3", "head/pool"} <= names
     assert not any("#" in name for name in names)

@@ -168,3 +168,11 @@ def test_options_of_one_kind_are_told_apart_by_their_arguments():
 class Thing:
     def __init__(self, n):
         self.n = n
+
+
+def test_a_decision_shared_by_several_places_is_named_after_what_they_have_in_common():
+    kernel = choice(3, 5, name="kernel")
+    conv, pool = searchable(lambda k: ("conv", k), name="conv"), searchable(lambda k: ("pool", k), name="pool")
+    space = Space({"op": choice(conv(kernel), pool(kernel)), "lr": choice(0.1, 0.2)})
+    assert names(space) == ["op", "op/kernel", "lr"]
+    assert space.size == 8

@@ -101,6 +101,19 @@ def stable_text(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}" + ("" if " at 0x" in text else f":{text}")
 
 
+def _common(path: str, other: str) -> str:
+    """Where two paths still agree, then the last part of the first.
+
+    >>> _common("op/conv/kernel", "op/pool/kernel")
+    'op/kernel'
+    """
+    ways, others = path.split("/"), other.split("/")
+    same = 0
+    while same < min(len(ways), len(others)) - 1 and ways[same] == others[same]:
+        same += 1
+    return "/".join([*ways[:same], ways[-1]])
+
+
 def inner_scope(scope: Scope, repeat: Repeat, copy: int) -> Scope:
     """The scope inside one copy of a repeat."""
     return scope if repeat.tied else (*scope, (id(repeat), copy))
@@ -172,6 +185,8 @@ class Layout:
             i = self._index[key] = len(self._found)
             self._found.append(_Found(x, path or x.name or "choice", None if condition is None else {}))
         found = self._found[i]
+        if path and path != found.path:  # shared: named after what its places have in common
+            found.path = _common(found.path, path)
         if condition is None:
             found.conditions = None
         elif found.conditions is not None:

@@ -22,60 +22,18 @@ __all__ = [
 ]
 
 
-def _attention(*parts: nn.Module) -> nn.Module:
+def _in_order(*parts: nn.Module) -> nn.Module:
     return nn.Sequential(*parts)
 
 
-def _causal(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _classic(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _conv(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _convolution(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _inverted(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _pooled(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _recurrent(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _separable(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _stage(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-def _staged(*parts: nn.Module) -> nn.Module:
-    return nn.Sequential(*parts)
-
-
-attention = searchable(_attention, flow=sequential_flow)
-causal = searchable(_causal, flow=sequential_flow)
-classic = searchable(_classic, flow=sequential_flow)
-conv = searchable(_conv, flow=sequential_flow)
-convolution = searchable(_convolution, flow=sequential_flow)
-inverted = searchable(_inverted, flow=sequential_flow)
-pooled = searchable(_pooled, flow=sequential_flow)
-recurrent = searchable(_recurrent, flow=sequential_flow)
-separable = searchable(_separable, flow=sequential_flow)
-stage = searchable(_stage, flow=sequential_flow)
-staged = searchable(_staged, flow=sequential_flow)
-for _kind in (attention, causal, classic, conv, convolution, inverted, pooled, recurrent, separable, stage, staged):
-    _kind.__name__ = _kind.__name__.lstrip("_")
+attention = searchable(_in_order, flow=sequential_flow, name="attention")
+causal = searchable(_in_order, flow=sequential_flow, name="causal")
+classic = searchable(_in_order, flow=sequential_flow, name="classic")
+conv = searchable(_in_order, flow=sequential_flow, name="conv")
+convolution = searchable(_in_order, flow=sequential_flow, name="convolution")
+inverted = searchable(_in_order, flow=sequential_flow, name="inverted")
+pooled = searchable(_in_order, flow=sequential_flow, name="pooled")
+recurrent = searchable(_in_order, flow=sequential_flow, name="recurrent")
+separable = searchable(_in_order, flow=sequential_flow, name="separable")
+stage = searchable(_in_order, flow=sequential_flow, name="stage")
+staged = searchable(_in_order, flow=sequential_flow, name="staged")

@@ -36,7 +36,7 @@ def _scaled(width: int, *factors: float) -> int:
     return max(1, round(width * math.prod(factors)))
 
 
-scaled = searchable(_scaled)
+scaled = searchable(_scaled, name="scaled")
 """``round(width * factor * factor ...)``, where any of them may be open."""
 
 
