@@ -314,3 +314,10 @@ def test_a_perfect_accuracy_is_not_told_as_certain():
 def test_the_shortest_budget_still_gets_a_network(digits):
     found = aw.search(digits, budget="1s", workers=1, recipe=FAST, progress=False)
     assert found.best.model is not None
+
+
+def test_under_a_ceiling_the_search_begins_with_networks_just_below_it(result):
+    first = [t.measurement.costs["params"] for t in result.trials[:3]]
+    assert min(first) > 15_000
+    assert max(first) <= 30_000
+    assert [t.proposal.origin for t in result.trials[:3]] == ["given to begin with"] * 3

@@ -47,6 +47,9 @@ class StrategyName:
         return made
 
 
+DEFAULT_STRATEGY = "evolution"
+"""Given by default, and left to the search: it begins with architectures that its look at the space has found."""
+
 STRATEGIES = {
     entry.name: entry
     for entry in (

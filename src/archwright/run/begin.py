@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from archwright.run.settings import (
     make_strategy,
 )
 from archwright.run.survey import survey
-from archwright.space import Space
+from archwright.space import Architecture, Space
 from archwright.store import Run, Store
 from archwright.strategy import RegularizedEvolution, Strategy
 
@@ -39,9 +40,16 @@ if TYPE_CHECKING:
 __all__ = ["default_strategy", "resume", "search"]
 
 
-def default_strategy(space: Space) -> Strategy:
-    """The strategy where none is given: a small evolution, for budgets of tens to hundreds of trials."""
-    return RegularizedEvolution(space, population_size=20, tournament_size=5)
+BEGIN_WITH = 10
+
+
+def default_strategy(space: Space, examples: Sequence[Architecture] = ()) -> Strategy:
+    """The strategy where none is given: a small evolution, for budgets of tens to hundreds of trials.
+
+    Under ceilings, half of its first population are the `examples` that make most of them: networks just below a
+    ceiling are mostly better than those far below it, and random ones are mostly far below.
+    """
+    return RegularizedEvolution(space, population_size=20, tournament_size=5, initial=examples[:BEGIN_WITH])
 
 
 def search(
@@ -117,8 +125,12 @@ def search(
     began = time.monotonic()
     with _opened(store) as kept:
         # A look before the search must not eat a small budget: a tenth of it at most.
-        looking_s = min(3.0, 0.1 * allowance.seconds) if allowance.seconds else 3.0
+        # Where a search shall be the same again, so shall the architectures that it looks at first.
+        hurried = allowance.seconds is not None and not deterministic
+        looking_s = min(3.0, 0.1 * (allowance.seconds or math.inf)) if hurried else math.inf
         surveyed = survey(problem.space, problem.evaluator, problem.objectives, seed=seed, seconds=looking_s)
+        if strategy is None and surveyed is not None and problem.objectives.ceilings:
+            made = default_strategy(problem.space, surveyed.examples)
         problem = fit_epochs(problem, allowance, options.workers, surveyed.examples if surveyed else (), recipe)
         meta = {
             "space": describe_space(problem.space),

@@ -31,7 +31,7 @@ class Survey:
         broken: How many of them could not be built.
         feasible: The share that meets every ceiling, 0..1.
         costs: For each cost, the minimum, median and maximum seen.
-        examples: Some architectures that meet every ceiling.
+        examples: Architectures that meet every ceiling, those that make most of them first.
     """
 
     sampled: int
@@ -83,7 +83,8 @@ def survey(
         found.append((objectives.violation(costs), architecture, costs))
     if not found:
         raise errors[0]
-    examples = [a for violation, a, _ in found if violation == 0]
+    fitting = sorted((f for f in found if f[0] == 0), key=lambda f: -_used(objectives, f[2]))
+    examples = [a for _, a, _ in fitting]
     share = len(examples) / (len(found) + len(errors))
     if objectives.ceilings and not examples:
         examples = [_nearest(space, known, names, objectives, found, rng, LONGEST_WALK_S)]
@@ -93,6 +94,11 @@ def survey(
         if values:
             table[name] = {"min": min(values), "median": float(np.median(values)), "max": max(values)}
     return Survey(len(found) + len(errors), len(errors), share, table, tuple(examples))
+
+
+def _used(objectives: Objectives, costs: Mapping[str, float]) -> float:
+    """The largest share that is used of any ceiling; measured latency, which is never twice the same, is left out."""
+    return max((costs[c.cost] / c.limit for c in objectives.ceilings if c.cost != "latency_ms"), default=0.0)
 
 
 def _nearest(  # type: ignore[no-untyped-def]

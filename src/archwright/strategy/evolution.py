@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -35,9 +36,21 @@ class RegularizedEvolution(Strategy):
         population_size: Members alive at once; *P* in the paper.
         tournament_size: Members compared to choose a parent; *S* in the paper.
         tries: Mutations drawn in search of a new function.
+        initial: Architectures (or their values by name) to begin the population with, before random ones.
+
+    Raises:
+        OutOfSpaceError: An initial architecture is not of this space.
     """
 
-    def __init__(self, space: Space, *, population_size: int = 100, tournament_size: int = 25, tries: int = 20):
+    def __init__(
+        self,
+        space: Space,
+        *,
+        population_size: int = 100,
+        tournament_size: int = 25,
+        tries: int = 20,
+        initial: Sequence[Mapping[str, Any]] = (),
+    ):
         if not 1 <= tournament_size <= population_size:
             raise ValueError(
                 f"tournament_size must lie in 1..population_size, got {tournament_size=} with {population_size=}"
@@ -48,6 +61,9 @@ class RegularizedEvolution(Strategy):
         self.population_size = population_size
         self.tournament_size = tournament_size
         self.tries = tries
+        self.initial = tuple(dict(values) for values in initial)
+        self._initial = [space.architecture(values) for values in self.initial]
+        self._initial_keys = [space.key(a) for a in self._initial]
         self._population: deque[Trial] = deque(maxlen=population_size)  # maxlen is the ageing
         self._infeasible: deque[Trial] = deque(maxlen=population_size)
         self._seen = Seen(space)
@@ -56,6 +72,9 @@ class RegularizedEvolution(Strategy):
         filling = len(self._population) + len(pending) < self.population_size or not self._population
         crowded_out = len(self._infeasible) == self.population_size and rng.random() < 0.5
         if filling and not crowded_out:
+            given = self._seen.new(self._initial_keys, pending)
+            if given:
+                return Proposal(self._initial[given[0]], origin="given to begin with")
             return Proposal(self._seen.fresh(rng, pending), origin="random")
         members = [*self._infeasible, *self._population] if filling else list(self._population)
         drawn = rng.choice(len(members), min(self.tournament_size, len(members)), replace=False)
