@@ -42,7 +42,7 @@ from archwright.evaluator import Recipe, Training
 from archwright.objective import Objectives, at_most, maximize, parse_count
 from archwright.run import search
 from archwright.run.finish import finish
-from archwright.run.plan import FINISH_SHARE, FinalPlan, epoch_seconds, final_plan
+from archwright.run.plan import FINISH_SHARE, FinalPlan, final_plan
 from archwright.space import Architecture, Space, choice, searchable
 from archwright.strategy import Random
 from archwright.task import Task
@@ -159,13 +159,12 @@ def by_hand(job: Job, long: bool) -> Found:
     began = time.monotonic()
     task, training = hand_made(job)
     proposal = Proposal(only(training.space))
+    _, once = training.fit(proposal.architecture, job.seed)
     epochs = training.recipe.epochs
     if long:
-        epoch_s = epoch_seconds(training, [proposal.architecture])
-        assert epoch_s is not None
         left = job.seconds - (time.monotonic() - began)
-        epochs = max(epochs, int(0.9 * left / (-(-FINALS // job.workers) * epoch_s)))
-    _, once = training.fit(proposal.architecture, job.seed, epochs=min(epochs, training.recipe.epochs))
+        rounds = -(-FINALS // job.workers)
+        epochs = max(epochs, int(0.9 * left * once.epochs / (rounds * once.seconds)))
     trial = Trial(0, proposal, "done", once, (-once.metrics[task.metric],), key="by hand")
     with tempfile.TemporaryDirectory() as folder:
         chosen = finish(
