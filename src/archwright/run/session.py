@@ -13,7 +13,7 @@ from archwright.evaluator import Evaluator
 from archwright.objective import Objectives
 from archwright.report import Progress
 from archwright.run.budget import Budget
-from archwright.run.finish import Chosen, finish
+from archwright.run.finish import Chosen, choose, finish
 from archwright.run.loop import Loop
 from archwright.run.plan import FINISH_SHARE, final_plan
 from archwright.run.problem import Problem
@@ -155,8 +155,9 @@ class Session:
     def _finish(self, training: Training, loop: Loop, scratch: Path) -> Chosen | None:
         total = self.budget.seconds
         left = total - loop.elapsed_s - self.waited_s if total else None
-        measured = [t.measurement for t in loop.trials if t.status == "done" and t.measurement and t.measurement.epochs]
-        epoch_s = sorted(m.seconds / m.epochs for m in measured)[len(measured) // 2] if measured else 1.0
+        # The finalists' own pace: under a ceiling the best are among the slowest.
+        finalists = [t.measurement for t in choose(loop.trials, self.problem.objectives, 4) if t.measurement]
+        epoch_s = max((m.seconds / m.epochs for m in finalists if m.epochs), default=1.0)
         plan = final_plan(self.problem.full_epochs, self.options.workers, left, epoch_s)
         jobs = plan.candidates * plan.seeds + plan.finals
         self.progress.phase("final choice", total=jobs)
