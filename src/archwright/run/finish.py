@@ -13,6 +13,7 @@ import numpy as np
 from archwright.errors import EvaluationError
 from archwright.evaluator import Context
 from archwright.objective import Objectives, best, minimize, ranked
+from archwright.run.loop import CHOOSING, evaluation_seed
 from archwright.run.plan import FinalPlan
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
@@ -121,7 +122,12 @@ def finish(
     jobs = plan.seeds * len(picked) if plan.candidates and len(picked) > 1 else 0
     with open_workers(Refit(training, folder, jobs), TRAINED) as workers:
         candidates = [
-            Job(n, Proposal(picked[n % len(picked)].architecture, plan.epochs), _seed(seed, n), deadline=deadline)
+            Job(
+                n,
+                Proposal(picked[n % len(picked)].architecture, plan.epochs),
+                evaluation_seed(seed, n, CHOOSING),
+                deadline=deadline,
+            )
             for n in range(jobs)
         ]
         by_number = _collect(workers, candidates, step, "candidate")
@@ -135,7 +141,7 @@ def finish(
         ]
         winner = _winner(picked, validated, objectives)
         finals = [
-            Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), _seed(seed, jobs + i))
+            Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), evaluation_seed(seed, jobs + i, CHOOSING))
             for i in range(plan.finals)
         ]
         trained = [o for o in _collect(workers, finals, step, "final").values() if o.status == "done"]
@@ -147,7 +153,7 @@ def finish(
         "chosen": winner.number,
         "architecture": dict(winner.architecture),
         "plan": asdict(plan),
-        "seeds": [_seed(seed, jobs + i) for i in range(plan.finals)],
+        "seeds": [evaluation_seed(seed, jobs + i, CHOOSING) for i in range(plan.finals)],
         "candidates": [
             {
                 "number": t.number,
@@ -163,10 +169,6 @@ def finish(
         "seconds": time.monotonic() - began,
     }
     return Chosen(winner, modules[0], outcome)
-
-
-def _seed(seed: int, number: int) -> int:
-    return int(np.random.SeedSequence([seed, number, 2]).generate_state(1)[0]) & 0x7FFFFFFF
 
 
 def _collect(workers: Workers, jobs: Sequence[Job], step: Callable[[str], None], name: str) -> dict[int, Outcome]:

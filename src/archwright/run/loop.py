@@ -19,7 +19,7 @@ from archwright.strategy import Strategy
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 
-__all__ = ["Keep", "Loop", "Watcher"]
+__all__ = ["CHOOSING", "Keep", "Loop", "Watcher", "evaluation_seed"]
 
 Keep = Callable[[Trial, int, int], None]
 """Called with each trial, its place in the order of tells, and how many had been told when it was asked for."""
@@ -27,6 +27,8 @@ Keep = Callable[[Trial, int, int], None]
 MOST_INFEASIBLE = 5_000
 MOST_FAILED = 30
 POLL_S = 0.25
+
+SEARCHING, CHOOSING = 1, 2
 
 
 class Watcher(Protocol):
@@ -178,7 +180,7 @@ class Loop:
                 self.why_it_ended = str(error)
                 return False
         key = self.space.key(proposal.architecture)
-        self._open[number] = _Asked(proposal, key, _trial_seed(self.seed, number), len(self.trials))
+        self._open[number] = _Asked(proposal, key, evaluation_seed(self.seed, number), len(self.trials))
         self._next = max(self._next, number + 1)
         return True
 
@@ -232,6 +234,9 @@ def _violation(objectives: Objectives, measured: Measurement | None) -> float:
     return objectives.violation(costs) if objectives.needs <= costs.keys() else 0.0
 
 
-def _trial_seed(seed: int, number: int) -> int:
-    """The seed of one evaluation: 31 bits, for those whose generators take no more."""
-    return int(np.random.SeedSequence([seed, number, 1]).generate_state(1)[0]) & 0x7FFFFFFF
+def evaluation_seed(seed: int, number: int, stage: int = SEARCHING) -> int:
+    """The seed of one evaluation: 31 bits, for those whose generators take no more.
+
+    The search and the final choice number their evaluations from 0 alike; `stage` keeps their seeds apart.
+    """
+    return int(np.random.SeedSequence([seed, number, stage]).generate_state(1)[0]) & 0x7FFFFFFF
