@@ -20,7 +20,7 @@ class Benchmark:
     Args:
         name: What people write: ``"nasbench201-cifar10"``.
         space: What is searched.
-        evaluator: ``(proposal, seed, context) -> Measurement``, a pure function of (proposal, seed). `Measurement.seconds`
+        evaluator: ``(proposal, seed, context) -> Measurement``, a pure function of the first two. `Measurement.seconds`
             is the simulated time of the training; ``costs(architecture, names)`` gives what is known without training.
         objectives: What is searched on: validation metrics and costs.
         best: The best value of the first goal's metric that any architecture of the space has, in its own unit; None

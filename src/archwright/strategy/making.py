@@ -36,7 +36,7 @@ NAMES = tuple(f.name for f in fields(Known))
 
 
 def make(factory: Callable[..., Strategy], space: Space, known: Known, **settings: Any) -> Strategy:
-    """Call ``factory(space, **settings)``, with those of `known` that it has arguments for and `settings` leaves out."""
+    """Call ``factory(space, **settings)``, with what is `known` of the arguments that it declares."""
     declared = inspect.signature(factory).parameters
     told = {n: getattr(known, n) for n in NAMES if n in declared and n not in settings}
     # What is not known is left out, so that the strategy's own default or its own error decides.
