@@ -78,8 +78,8 @@ class Job:
         ceilings = at_most(params=self.max_params) if self.max_params else ()
         return Objectives.of([maximize(task.metric), ceilings])
 
-    def processes(self, evaluator: Any, objectives: Objectives) -> Processes:
-        return Processes(evaluator, objectives, self.workers)
+    def processes(self) -> Processes:
+        return Processes(n=self.workers, module="archwright.evaluator.training")
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,17 @@ def by_optuna(job: Job) -> Found:
         if times:
             left = job.seconds - (time.monotonic() - began)
             plan = final_plan(training.recipe.epochs, job.workers, left, times[len(times) // 2])
-            chosen = finish(
-                training, trials, objectives, plan, open_workers=job.processes, folder=Path(folder), seed=job.seed
-            )
+            with job.processes() as workers:
+                chosen = finish(
+                    training,
+                    trials,
+                    objectives,
+                    plan,
+                    workers=workers,
+                    folder=Path(folder),
+                    seed=job.seed,
+                    until=began + job.seconds,
+                )
             outcome = dict(chosen.outcome) if chosen else None
     return Found(task, space, training.recipe, trials, before_s, outcome)
 
@@ -166,13 +174,13 @@ def by_hand(job: Job, long: bool) -> Found:
         rounds = -(-FINALS // job.workers)
         epochs = max(epochs, int(0.9 * left * once.epochs / (rounds * once.seconds)))
     trial = Trial(0, proposal, "done", once, (-once.metrics[task.metric],), key="by hand")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, job.processes() as workers:
         chosen = finish(
             training,
             [trial],
             Objectives.of(maximize(task.metric)),
             FinalPlan(0, 0, 0, FINALS, epochs),
-            open_workers=job.processes,
+            workers=workers,
             folder=Path(folder),
             seed=job.seed,
         )

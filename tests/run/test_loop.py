@@ -38,6 +38,9 @@ class Shuffled(Workers):
         self.jobs = []
         self.order = itertools.cycle(order)
 
+    def load(self, evaluator, objectives):
+        self.inside.load(evaluator, objectives)
+
     @property
     def pending(self):
         return len(self.jobs)

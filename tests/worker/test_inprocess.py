@@ -92,3 +92,12 @@ def test_a_job_after_the_end_is_refused():
     assert workers.pending == 0
     with pytest.raises(WorkerError, match="job 1 came after the workers were closed"):
         workers.submit(job(1))
+
+
+def test_another_evaluator_can_be_loaded():
+    workers = InProcess()
+    with pytest.raises(WorkerError, match="job 0 came before an evaluator"):
+        workers.submit(job(0))
+    workers.load(evaluate, ACCURACY)
+    workers.submit(job(0))
+    assert workers.next().status == "done"

@@ -369,3 +369,37 @@ def test_a_job_after_the_end_is_refused():
     workers.close()
     with pytest.raises(WorkerError, match="job 1 came after"):
         workers.submit(job(1))
+
+
+def constant(value):
+    return lambda proposal, seed, context: Measurement({"accuracy": value}, extra={"pid": os.getpid()})
+
+
+def test_processes_stand_by_until_an_evaluator_comes_and_take_another_after_it():
+    with Processes(n=2, module="archwright.evaluator.function") as workers:
+        with pytest.raises(WorkerError, match="job 0 came before an evaluator"):
+            workers.submit(job(0))
+        before = set(pids(workers))
+        # A worker that is still loading when the next evaluator comes must not be taken for ready.
+        for value in (0.1, 0.2, 0.3):
+            workers.load(constant(value), ACCURACY)
+        found = set()
+        for n in range(8):
+            workers.submit(job(n))
+        with pytest.raises(WorkerError, match="8 jobs pending"):
+            workers.load(constant(0.4), ACCURACY)
+        for outcome in collect(workers).values():
+            assert outcome.measurement.metrics["accuracy"] == 0.3
+            found.add(outcome.measurement.extra["pid"])
+        assert found <= before
+        os.kill(next(iter(before)), signal.SIGKILL)
+        workers.load(constant(0.5), ACCURACY)  # which the one that takes its place gets too
+        for n in range(4):
+            workers.submit(job(n))
+        assert {o.measurement.metrics["accuracy"] for o in collect(workers).values()} == {0.5}
+
+
+def test_a_module_that_cannot_be_imported_beforehand_stops_nobody():
+    with Processes(evaluate, ACCURACY, 1, module="no.such.module") as workers:
+        workers.submit(job(0))
+        assert workers.next(120).status == "done"

@@ -31,6 +31,7 @@ from archwright.run.survey import survey
 from archwright.space import Architecture, Space
 from archwright.store import Run, Store
 from archwright.strategy import RegularizedEvolution, Strategy
+from archwright.worker import InProcess, Processes, Workers
 
 if TYPE_CHECKING:
     import os
@@ -118,12 +119,12 @@ def search(
         ArchwrightError: Anything that makes no sense, before the search starts, with what to do about it.
     """
     allowance = Budget.of(budget, trials=trials, epochs=epochs)
-    problem = make_problem(task, space, evaluate, objectives, recipe, device, input_shape)
-    made = _strategy(strategy, problem.space)
     options = Options(seed, _workers(workers), deterministic, _seconds(timeout), _bytes(memory_limit))
-    shown = _shown(progress, problem, allowance)
     began = time.monotonic()
-    with _opened(store) as kept:
+    with _workers_of(options, evaluate) as ready, _opened(store) as kept:
+        problem = make_problem(task, space, evaluate, objectives, recipe, device, input_shape)
+        made = _strategy(strategy, problem.space)
+        shown = _shown(progress, problem, allowance)
         # A look before the search must not eat a small budget: a tenth of it at most.
         # Where a search shall be the same again, so shall the architectures that it looks at first.
         hurried = allowance.seconds is not None and not deterministic
@@ -150,7 +151,7 @@ def search(
             "prepared_s": time.monotonic() - began,
         }
         run = kept.create(Run(name or (task.name if task else "search"), meta))
-        session = Session(kept, run, problem, made, options, allowance, shown, began)
+        session = Session(kept, run, problem, made, options, allowance, shown, began, ready)
         with kept.lock(run.id):
             if begun is not None:
                 begun(run)
@@ -219,12 +220,13 @@ def resume(
         if run.status == "finished" and not given:
             raise ResumeError(f"run '{run.name}' is finished: give a larger budget to go on, such as budget='20 min'")
         shown = _shown(progress, problem, allowance)
-        with kept.lock(run.id):
+        with kept.lock(run.id), _workers_of(options, evaluate) as ready:
             kept.update(run.id, status="running", meta={**meta, "budget": allowance.to_json()})
             run = kept.run(run.id)
             if begun is not None:
                 begun(run)
-            return Session(kept, run, problem, made, options, allowance, shown, time.monotonic()).go()
+            began = time.monotonic()
+            return Session(kept, run, problem, made, options, allowance, shown, began, ready).go()
 
 
 def _strategy(strategy: Strategy | Callable[[Space], Strategy] | None, space: Space) -> Strategy:
@@ -234,6 +236,14 @@ def _strategy(strategy: Strategy | Callable[[Space], Strategy] | None, space: Sp
     if not isinstance(made, Strategy):
         raise TypeError(f"strategy={strategy!r} made a {type(made).__name__}, not a Strategy")
     return made
+
+
+def _workers_of(options: Options, evaluate: Any) -> Workers:
+    """Who will evaluate. Processes start to import what training takes now, while the search is being prepared."""
+    if options.workers == 0:
+        return InProcess()
+    module = "archwright.evaluator.training" if evaluate is None else ""
+    return Processes(n=options.workers, memory_limit=options.memory_limit, module=module)
 
 
 def _workers(n: int) -> int:

@@ -92,10 +92,10 @@ def finish(
     objectives: Objectives,
     plan: FinalPlan,
     *,
-    open_workers: Callable[[Refit, Objectives], Workers],
+    workers: Workers,
     folder: Path,
     seed: int = 0,
-    deadline: float | None = None,
+    until: float | None = None,
     step: Callable[[str], None] = lambda text: None,
 ) -> Chosen | None:
     """Choose among the best trials, train the chosen one, and measure it on the test part, once.
@@ -105,10 +105,11 @@ def finish(
         trials: Of the search.
         objectives: What better means.
         plan: How thorough to be.
-        open_workers: Makes the workers that train.
+        workers: Who train; they are told by which evaluator.
         folder: Where weights are kept meanwhile.
         seed: All randomness is a function of it.
-        deadline: When candidates' trainings end early, on the clock of `time.monotonic`.
+        until: When all shall be done, on the clock of `time.monotonic`: the final trainings are then as long as the
+            chosen network's own pace lets them be.
         step: Told each training that has ended.
 
     Returns:
@@ -120,31 +121,30 @@ def finish(
         return None
     folder.mkdir(parents=True, exist_ok=True)
     jobs = plan.seeds * len(picked) if plan.candidates and len(picked) > 1 else 0
-    with open_workers(Refit(training, folder, jobs), TRAINED) as workers:
-        candidates = [
-            Job(
-                n,
-                Proposal(picked[n % len(picked)].architecture, plan.epochs),
-                evaluation_seed(seed, n, CHOOSING),
-                deadline=deadline,
-            )
-            for n in range(jobs)
-        ]
-        by_number = _collect(workers, candidates, step, "candidate")
-        validated = [
-            [
-                m
-                for n in range(i, jobs, len(picked))
-                if (m := by_number[n].measurement) and by_number[n].status == "done"
-            ]
-            for i in range(len(picked))
-        ]
-        winner = _winner(picked, validated, objectives)
-        finals = [
-            Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), evaluation_seed(seed, jobs + i, CHOOSING))
-            for i in range(plan.finals)
-        ]
-        trained = [o for o in _collect(workers, finals, step, "final").values() if o.status == "done"]
+    workers.load(Refit(training, folder, jobs), TRAINED)
+    candidates = [
+        Job(
+            n,
+            Proposal(picked[n % len(picked)].architecture, plan.epochs),
+            evaluation_seed(seed, n, CHOOSING),
+            deadline=until,
+        )
+        for n in range(jobs)
+    ]
+    by_number = _collect(workers, candidates, step, "candidate")
+    validated = [
+        [m for n in range(i, jobs, len(picked)) if (m := by_number[n].measurement) and by_number[n].status == "done"]
+        for i in range(len(picked))
+    ]
+    winner = _winner(picked, validated, objectives)
+    if until is not None:
+        measured = validated[picked.index(winner)] or ([winner.measurement] if winner.measurement else [])
+        plan = plan.fitted(until - time.monotonic(), workers.capacity, _final_epoch_s(training.task, measured))
+    finals = [
+        Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), evaluation_seed(seed, jobs + i, CHOOSING))
+        for i in range(plan.finals)
+    ]
+    trained = [o for o in _collect(workers, finals, step, "final").values() if o.status == "done"]
     if not trained:
         raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")
     modules = [_load(training, winner, folder / f"{o.number}.pt") for o in sorted(trained, key=lambda o: o.number)]
@@ -181,6 +181,13 @@ def _collect(workers: Workers, jobs: Sequence[Job], step: Callable[[str], None],
             found[outcome.number] = outcome
             step(f"{name} {len(found)} of {len(jobs)}")
     return found
+
+
+def _final_epoch_s(task: Task, measured: Sequence[Measurement]) -> float | None:
+    """Seconds of one epoch on training and validation part, from measurements of epochs on the training part."""
+    times = [m.seconds / m.epochs for m in measured if m.epochs]
+    more = len(task.train_and_validation()) / len(task.train)
+    return more * float(np.median(times)) if times else None
 
 
 def _winner(picked: Sequence[Trial], validated: Sequence[Sequence[Any]], objectives: Objectives) -> Trial:

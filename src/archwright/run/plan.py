@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archwright.errors import ArchwrightError
@@ -21,6 +21,10 @@ FINISH_SHARE = 0.5
 WANTED_TRIALS = 40
 FEWEST_EPOCHS = 4
 LONGEST = 5
+"""Full trainings that a final one is as long as, at most."""
+
+MARGIN = 0.9
+"""The share of the time left that is planned for: paces differ, and files are to be written."""
 
 
 def epoch_seconds(training: Training, examples: Sequence[Architecture], *, most_s: float = 5.0) -> float | None:
@@ -74,6 +78,17 @@ class FinalPlan:
     finals: int
     final_epochs: int
 
+    def fitted(self, seconds: float, workers: int, epoch_s: float | None) -> FinalPlan:
+        """The same with final trainings as long as `seconds` allow at this pace, at most five full trainings each.
+
+        >>> FinalPlan(4, 2, 60, 2, 300).fitted(40, workers=2, epoch_s=0.2).final_epochs
+        180
+        """
+        if epoch_s is None or self.epochs < 1:
+            return self
+        room = int(MARGIN * seconds / (epoch_s * -(-self.finals // max(1, workers))))
+        return replace(self, final_epochs=max(FEWEST_EPOCHS, min(LONGEST * self.epochs, room)))
+
 
 def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -> FinalPlan:
     """The final choice that makes the most of `seconds`.
@@ -92,7 +107,7 @@ def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -
     workers = max(1, workers)
     if seconds is None:
         return FinalPlan(4, 2, full, 4, full)
-    room = 0.9 * seconds / epoch_s  # epochs that one worker can train
+    room = MARGIN * seconds / epoch_s  # epochs that one worker can train
     for wanted in (3 * full, 2 * full, full):
         for candidates, seeds, finals in ((4, 2, 4), (4, 2, 2), (3, 1, 4), (3, 1, 2), (2, 1, 2)):
             spent = -(-candidates * seeds // workers) * full

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archwright.evaluator import Evaluator
-from archwright.objective import Objectives
 from archwright.report import Progress
 from archwright.run.budget import Budget
 from archwright.run.finish import Chosen, choose, finish
@@ -21,7 +19,7 @@ from archwright.run.result import Result
 from archwright.run.settings import describe_strategy
 from archwright.store import Run, Store
 from archwright.strategy import Random, Strategy
-from archwright.worker import InProcess, Processes, Workers
+from archwright.worker import Workers
 
 if TYPE_CHECKING:
     from archwright.evaluator import Training
@@ -70,14 +68,16 @@ class Session:
         budget: Budget,
         progress: Progress,
         began: float,
+        workers: Workers,
     ):
         self.store, self.run, self.problem, self.strategy = store, run, problem, strategy
         self.options, self.budget, self.progress, self.began = options, budget, progress, began
+        self.workers = workers
         self.waited_s = 0.0
 
     def go(self) -> Result:
         """Search, choose, train, test; an interrupt ends it early, with all trials kept."""
-        problem, run = self.problem, self.run
+        problem, run, workers = self.problem, self.run, self.workers
         chosen: Chosen | None = None
         baseline: Mapping[str, Any] | None = None
         interrupted = False
@@ -97,13 +97,14 @@ class Session:
             if deadline is not None:  # the shortest budget still gets its first trials through their workers' start
                 deadline = max(deadline, time.monotonic() + FIRST_TRIALS_S)
             why = ""
+            workers.on_report = progress.reported
             try:
-                with self._workers_for(problem.evaluator, problem.objectives) as workers:
-                    why = loop.run(workers, searching, deadline=deadline)
-                    baseline = self._baseline(workers, searching, Path(scratch))
+                workers.load(problem.evaluator, problem.objectives)
+                why = loop.run(workers, searching, deadline=deadline)
+                baseline = self._baseline(workers, searching, Path(scratch))
                 progress.note(f"search ended: {why}")
                 if problem.training is not None and any(t.status == "done" for t in loop.trials):
-                    chosen = self._finish(problem.training, loop, Path(scratch))
+                    chosen = self._finish(problem.training, loop, workers, Path(scratch))
             except KeyboardInterrupt:
                 interrupted = True
                 why = why or "interrupted"
@@ -141,18 +142,7 @@ class Session:
             folder=folder,
         )
 
-    def _workers_for(self, evaluator: Evaluator, objectives: Objectives) -> Workers:
-        if self.options.workers == 0:
-            return InProcess(evaluator, objectives, on_report=self.progress.reported)
-        return Processes(
-            evaluator,
-            objectives,
-            self.options.workers,
-            memory_limit=self.options.memory_limit,
-            on_report=self.progress.reported,
-        )
-
-    def _finish(self, training: Training, loop: Loop, scratch: Path) -> Chosen | None:
+    def _finish(self, training: Training, loop: Loop, workers: Workers, scratch: Path) -> Chosen | None:
         total = self.budget.seconds
         left = total - loop.elapsed_s - self.waited_s if total else None
         # The finalists' own pace: under a ceiling the best are among the slowest.
@@ -166,9 +156,10 @@ class Session:
             loop.trials,
             self.problem.objectives,
             plan,
-            open_workers=self._workers_for,
+            workers=workers,
             folder=scratch / "final",
             seed=self.options.seed,
+            until=None if left is None else time.monotonic() + left,
             step=self.progress.step,
         )
 

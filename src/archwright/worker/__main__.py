@@ -1,13 +1,15 @@
-"""A worker process: ``python -m archwright.worker CONTROL LUGGAGE PARENT``. Started by `Processes`, not by people.
+"""A worker process: ``python -m archwright.worker CONTROL LUGGAGE PARENT [MODULE]``, as `Processes` starts it.
 
-It takes jobs from the socket with descriptor CONTROL, one at a time, and sends back reports and outcomes. It ends
-with its parent: at once on Linux, where the kernel sees to it, and within half a second elsewhere.
+It imports MODULE while the search is still being prepared. Then it takes evaluators and jobs from the socket with
+descriptor CONTROL, one at a time, and sends back reports and outcomes. It ends with its parent: at once on Linux,
+where the kernel sees to it, and within half a second elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib
 import os
 import signal
 import socket
@@ -19,14 +21,14 @@ from collections.abc import Mapping
 
 from archwright.worker import wire
 from archwright.worker.job import Job, Outcome
-from archwright.worker.luggage import unpack
+from archwright.worker.luggage import Load, unpack
 from archwright.worker.reason import reason_of
 from archwright.worker.run import run
 
 MOST_EXPENDABLE = "1000"
 
 
-def main(control: int, luggage: int, parent: int) -> int:
+def main(control: int, luggage: int, parent: int, module: str = "") -> int:
     """Work until the search closes the connection; the exit code."""
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what Ctrl-C means is the search's to decide
@@ -36,25 +38,32 @@ def main(control: int, luggage: int, parent: int) -> int:
     connection = socket.socket(fileno=control)
     os.set_inheritable(control, False)
     os.set_inheritable(luggage, False)
-    try:
-        evaluator, objectives = unpack(luggage)
-    except BaseException:
-        wire.send(connection, ("broken", traceback.format_exc()))
-        return 1
-    finally:
-        os.close(luggage)
-    _one_thread()
-    wire.send(connection, ("ready", None))
+    if module:
+        with contextlib.suppress(Exception):  # what cannot be imported fails where it is used, with its name
+            importlib.import_module(module)
+    evaluator = objectives = None
     while True:
         try:
-            job: Job = wire.receive(connection)
+            message: Load | Job = wire.receive(connection)
         except (EOFError, ConnectionError):
             return 0
+        if isinstance(message, Load):
+            evaluator = objectives = None  # what was loaded before is given back first
+            try:
+                evaluator, objectives = unpack(luggage, message)
+            except BaseException:
+                wire.send(connection, ("broken", traceback.format_exc()))
+                return 1
+            _one_thread()
+            wire.send(connection, ("ready", message))
+            continue
 
-        def report(point: Mapping[str, float], number: int = job.number) -> None:
+        def report(point: Mapping[str, float], number: int = message.number) -> None:
             wire.send(connection, ("report", (number, dict(point))))
 
-        _answer(connection, run(evaluator, objectives, job, report))
+        assert evaluator is not None  # the search loads before it hands out jobs
+        assert objectives is not None
+        _answer(connection, run(evaluator, objectives, message, report))
 
 
 def _answer(connection: socket.socket, outcome: Outcome) -> None:
@@ -96,4 +105,4 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:4])))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:5]))

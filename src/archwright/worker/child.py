@@ -19,7 +19,7 @@ import archwright
 from archwright.errors import WorkerError
 from archwright.worker import wire
 from archwright.worker.job import Job
-from archwright.worker.luggage import PATH_VARIABLE
+from archwright.worker.luggage import PATH_VARIABLE, Load
 
 __all__ = ["Child"]
 
@@ -39,19 +39,19 @@ class Child:
     touch is guarded, so that a kill is always laid to the job that earned it.
 
     Args:
-        luggage: What `luggage.pack` made.
+        luggage: The file that `luggage.pack` writes to.
         log: Where its output goes.
         threads: Threads for numerical libraries.
-        start_timeout_s: How long its start may take.
+        module: What it imports while it waits for an evaluator; "" for nothing.
     """
 
-    def __init__(self, luggage: IO[bytes], log: IO[bytes], threads: int, start_timeout_s: float):
+    def __init__(self, luggage: IO[bytes], log: IO[bytes], threads: int, module: str = ""):
         self.log = log
         self.log_start = log.seek(0, os.SEEK_END)
         self.ready = False
         self.job: Job | None = None
-        self.expires: float | None = time.monotonic() + start_timeout_s
-        self.expiry = f"did not start within {start_timeout_s:g} s"
+        self.expires: float | None = None
+        self.expiry = ""
         self.killed: tuple[Job | None, str] | None = None
         self.rss = self.rss_at_start = 0
         self._guard = threading.Lock()
@@ -60,6 +60,7 @@ class Child:
         with theirs:
             command = [sys.executable, "-P", "-u", "-m", "archwright.worker"]
             command += [str(theirs.fileno()), str(luggage.fileno()), str(os.getpid())]
+            command += [module] if module else []
             try:
                 self.process = subprocess.Popen(
                     command,
@@ -76,6 +77,15 @@ class Child:
         self.connection = ours
         self.inbox = wire.Inbox(ours)
         self._measured = psutil.Process(self.process.pid)
+
+    def load(self, load: Load, start_timeout_s: float) -> None:
+        """Have it load an evaluator; it is ready when it has."""
+        with self._guard:
+            self.ready = False
+            self.expires = time.monotonic() + start_timeout_s
+            self.expiry = f"did not start within {start_timeout_s:g} s"
+            with contextlib.suppress(OSError):  # it is dead, and the search will soon hear of its end
+                wire.send(self.connection, load)
 
     def give(self, job: Job) -> bool:
         """Start a job; False if the process is dead or dying, and the job still to be done."""

@@ -28,19 +28,29 @@ class InProcess(Workers):
     again: a call that never comes back from C cannot be ended here. Memory is not limited. `Processes` does both.
 
     Args:
-        evaluator: What measures.
+        evaluator: What measures; None where `load` will tell.
         objectives: Whose ceilings are checked first.
         on_report: Told each point of a learning curve as it comes.
     """
 
     capacity = 1
 
-    def __init__(self, evaluator: Evaluator, objectives: Objectives, *, on_report: OnReport = unheard):
+    def __init__(
+        self,
+        evaluator: Evaluator | None = None,
+        objectives: Objectives | None = None,
+        *,
+        on_report: OnReport = unheard,
+    ):
         self.evaluator = evaluator
         self.objectives = objectives
         self.on_report = on_report
         self._jobs: deque[Job] = deque()
         self._closed = False
+
+    def load(self, evaluator: Evaluator, objectives: Objectives) -> None:
+        """Measure by another evaluator from now on."""
+        self.evaluator, self.objectives = evaluator, objectives
 
     @property
     def pending(self) -> int:
@@ -51,6 +61,8 @@ class InProcess(Workers):
         """Keep a job until `next`."""
         if self._closed:
             raise WorkerError(f"job {job.number} came after the workers were closed: make new ones")
+        if self.evaluator is None or self.objectives is None:
+            raise WorkerError(f"job {job.number} came before an evaluator: call load first")
         self._jobs.append(job)
 
     def next(self, timeout_s: float | None = None) -> Outcome | None:
@@ -61,6 +73,8 @@ class InProcess(Workers):
         if not self._jobs:
             return None
         job = self._jobs[0]
+        assert self.evaluator is not None  # `submit` saw to both
+        assert self.objectives is not None
         report = functools.partial(self.on_report, job.number)
         try:
             with _alarm(job.timeout_s):

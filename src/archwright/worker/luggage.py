@@ -1,7 +1,7 @@
-"""What every worker process needs once: the evaluator and the objectives, in an unnamed file that all share.
+"""What every worker process needs: the evaluator and the objectives, in an unnamed file that all share.
 
 A file, not a message: it is written once however many workers start or start again, and starting one
-never waits for another to read.
+never waits for another to read. What is loaded later is added to its end.
 """
 
 from __future__ import annotations
@@ -12,18 +12,26 @@ import pickle
 import struct
 import sys
 import tempfile
+from dataclasses import dataclass
 from typing import IO, Any
 
 from archwright.errors import WorkerError
 
-__all__ = ["PATH_VARIABLE", "pack", "unpack"]
+__all__ = ["PATH_VARIABLE", "Load", "pack", "unpack"]
 
 PATH_VARIABLE = "PYTHONPATH"
 _LENGTH = struct.Struct("!Q")
 
 
-def pack(evaluator: Any, objectives: Any) -> IO[bytes]:
-    """An open, nameless file for `unpack`.
+@dataclass(frozen=True)
+class Load:
+    """The message by which a worker is told where in the file its evaluator begins, in bytes."""
+
+    start: int
+
+
+def pack(file: IO[bytes], evaluator: Any, objectives: Any) -> Load:
+    """Add them to the end of the file, for `unpack`.
 
     Raises:
         WorkerError: The evaluator cannot be pickled.
@@ -40,7 +48,7 @@ def pack(evaluator: Any, objectives: Any) -> IO[bytes]:
     # The worker finds the modules that we find; what it starts itself gets the environment that we have.
     head = pickle.dumps((list(sys.path), os.environ.get(PATH_VARIABLE)))
     try:
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - the workers' owner closes it
+        start = file.seek(0, os.SEEK_END)
         file.write(_LENGTH.pack(len(head)) + head)
         file.write(payload)
         file.flush()
@@ -49,15 +57,15 @@ def pack(evaluator: Any, objectives: Any) -> IO[bytes]:
             f"the evaluator ({len(payload):,} bytes) cannot be handed to worker processes through "
             f"{tempfile.gettempdir()} ({error.strerror}): free some space there, or set TMPDIR to another folder"
         ) from error
-    return file
+    return Load(start)
 
 
-def unpack(descriptor: int) -> tuple[Any, Any]:
+def unpack(descriptor: int, load: Load) -> tuple[Any, Any]:
     """The evaluator and the objectives, after making this process find modules as the search does."""
     # A mapping, for the file's position is shared by all workers.
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as file, memoryview(file) as view:
-        (length,) = _LENGTH.unpack_from(view)
-        start = _LENGTH.size
+        (length,) = _LENGTH.unpack_from(view, load.start)
+        start = load.start + _LENGTH.size
         path, variable = pickle.loads(view[start : start + length])
         sys.path[:] = path
         if variable is None:

@@ -18,7 +18,7 @@ from archwright.evaluator import Evaluator
 from archwright.objective import Objectives
 from archwright.worker.child import Child
 from archwright.worker.job import Job, Outcome
-from archwright.worker.luggage import pack
+from archwright.worker.luggage import Load, pack
 from archwright.worker.watch import Watch
 from archwright.worker.workers import OnReport, Workers, unheard
 
@@ -37,7 +37,8 @@ class Processes(Workers):
 
     Args:
         evaluator: What measures. Sent to each worker once; it may be a function or a class of the user's
-            script, which needs no ``if __name__ == "__main__"``.
+            script, which needs no ``if __name__ == "__main__"``. None where `load` will tell: the processes start
+            meanwhile.
         objectives: Whose ceilings are checked first.
         n: How many processes.
         memory_limit: Resident bytes that one worker may use, Python and torch (about 250 MiB) included; None for any.
@@ -46,7 +47,8 @@ class Processes(Workers):
         log_folder: Where the output of workers goes (``worker-0.log``); None keeps the end of it for messages alone.
         retries: How often a job whose worker was killed from outside runs again.
         starts: How often in a row a worker may die before it is ready.
-        start_timeout_s: How long a worker's start may take, imports and the sent data included.
+        start_timeout_s: How long a worker may take to load the evaluator, imports and the sent data included.
+        module: What a worker imports before it has an evaluator, so that loading that takes less time.
 
     Raises:
         BudgetError: A number makes no sense.
@@ -55,9 +57,9 @@ class Processes(Workers):
 
     def __init__(
         self,
-        evaluator: Evaluator,
-        objectives: Objectives,
-        n: int,
+        evaluator: Evaluator | None = None,
+        objectives: Objectives | None = None,
+        n: int = 1,
         *,
         memory_limit: int | None = None,
         threads: int = 1,
@@ -66,6 +68,7 @@ class Processes(Workers):
         retries: int = 2,
         starts: int = 3,
         start_timeout_s: float = 120.0,
+        module: str = "",
     ):
         for name, value in {"workers": n, "threads": threads}.items():
             if not isinstance(value, int) or value < 1:
@@ -79,7 +82,9 @@ class Processes(Workers):
         self.retries = retries
         self.starts = starts
         self.start_timeout_s = start_timeout_s
-        self._luggage = pack(evaluator, objectives)
+        self.module = module
+        self._luggage: IO[bytes] = _nameless()
+        self._load: Load | None = None
         self._logs = [_log(log_folder, slot) for slot in range(n)]
         self._selector = selectors.DefaultSelector()
         self._children: list[Child] = []
@@ -95,12 +100,27 @@ class Processes(Workers):
         self._abandon = weakref.finalize(self, _end_all, self._children)
         self._watch = Watch(self._children, memory_limit)
         try:
+            if evaluator is not None and objectives is not None:
+                self._load = pack(self._luggage, evaluator, objectives)
             for log in self._logs:
                 self._start(log)
         except BaseException:
             self.close()
             raise
         self._watch.start()
+
+    def load(self, evaluator: Evaluator, objectives: Objectives) -> None:
+        """Measure by another evaluator from now on.
+
+        Raises:
+            WorkerError: Jobs are pending, or the evaluator cannot be sent.
+        """
+        if self._closed or self.pending:
+            raise WorkerError(f"no evaluator can be loaded with {self.pending} jobs pending, or after closing")
+        self._load = pack(self._luggage, evaluator, objectives)
+        self._free.clear()
+        for child in self._children:
+            child.load(self._load, self.start_timeout_s)
 
     @property
     def pending(self) -> int:
@@ -113,6 +133,8 @@ class Processes(Workers):
         """Give the job to the worker that has been free for longest, or let it wait for one."""
         if self._closed:
             raise WorkerError(f"job {job.number} came after the workers were closed: make new ones")
+        if self._load is None:
+            raise WorkerError(f"job {job.number} came before an evaluator: call load first")
         self._waiting.append(job)
         self._hand_out()
 
@@ -160,8 +182,9 @@ class Processes(Workers):
             if kind == "report":
                 self.on_report(*content)
             elif kind == "ready":
-                self._failed_starts = 0
-                self._release(child)
+                if content == self._load:  # else another evaluator was sent since
+                    self._failed_starts = 0
+                    self._release(child)
             elif kind == "outcome":
                 self._outcomes.append(content)
                 self._release(child)
@@ -236,7 +259,9 @@ class Processes(Workers):
         self._outcomes.append(Outcome(job.number, "failed", reason=reason))
 
     def _start(self, log: IO[bytes]) -> None:
-        child = Child(self._luggage, log, self.threads, self.start_timeout_s)
+        child = Child(self._luggage, log, self.threads, self.module)
+        if self._load is not None:
+            child.load(self._load, self.start_timeout_s)
         self._children.append(child)
         self._selector.register(child.connection, selectors.EVENT_READ, child)
 
@@ -246,6 +271,16 @@ def _end_all(children: Sequence[Child]) -> None:
         child.kill("the search ended")
     for child in children:
         child.bury()
+
+
+def _nameless() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise WorkerError(
+            f"no temporary file for worker processes can be made in {tempfile.gettempdir()} ({error.strerror}): free "
+            f"some space there, or set TMPDIR to another folder"
+        ) from error
 
 
 def _log(folder: Path | None, slot: int) -> IO[bytes]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from archwright.evaluator import Evaluator
+from archwright.objective import Objectives
 from archwright.worker.job import Job, Outcome
 
 __all__ = ["OnReport", "Workers"]
@@ -27,6 +29,13 @@ class Workers(ABC):
 
     capacity: int
     """How many jobs run at the same time; more may be submitted, and wait their turn."""
+
+    on_report: OnReport
+    """Told each point of a learning curve as it comes, inside `next`."""
+
+    @abstractmethod
+    def load(self, evaluator: Evaluator, objectives: Objectives) -> None:
+        """Measure by this evaluator from now on, and check the ceilings of these objectives; no job may be pending."""
 
     @property
     @abstractmethod
