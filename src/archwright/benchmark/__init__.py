@@ -1,1 +1,6 @@
 """Problems with known answers, and honest comparison of strategies."""
+
+from archwright.benchmark.named import load, names
+from archwright.benchmark.problem import Benchmark
+
+__all__ = ["Benchmark", "load", "names"]

@@ -29,8 +29,8 @@ class Benchmark:
         max_epochs: A full training, for strategies of several fidelities; 0 where there is but one fidelity.
         title: For people, in a line.
         source: Where the numbers are from, and how to cite them.
-        front: Where several goals are searched: the exact Pareto front as scores (smaller is better) and the reference
-            point of its hypervolume; empty where it is not known.
+        front: Where several goals are searched: ``scores``, the exact Pareto front (smaller is better), a row a point,
+            and ``reference``, the reference point of its hypervolume; empty where it is not known.
     """
 
     name: str
