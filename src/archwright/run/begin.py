@@ -16,6 +16,7 @@ from archwright.objective import Objectives, parse_bytes, parse_seconds
 from archwright.report import Progress
 from archwright.run.budget import Budget
 from archwright.run.plan import FINISH_SHARE
+from archwright.run.prior import prior
 from archwright.run.problem import Problem, fit_epochs, make_problem
 from archwright.run.result import Result, versions
 from archwright.run.session import Options, Session
@@ -27,10 +28,10 @@ from archwright.run.settings import (
     describe_task,
     make_strategy,
 )
-from archwright.run.survey import survey
+from archwright.run.survey import Survey, survey
 from archwright.space import Architecture, Space
 from archwright.store import Run, Store
-from archwright.strategy import RegularizedEvolution, Strategy
+from archwright.strategy import Known, RegularizedEvolution, Strategy, WarmStart, make
 from archwright.worker import InProcess, Processes, Workers
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def search(
     space: Space | Any = None,
     evaluate: Callable[..., Any] | Evaluator | None = None,
     objectives: Any = None,
-    strategy: Strategy | Callable[[Space], Strategy] | None = None,
+    strategy: Strategy | Callable[..., Strategy] | None = None,
     budget: Budget | str | float | None = None,
     trials: int | str | None = None,
     epochs: int | str | None = None,
@@ -77,6 +78,7 @@ def search(
     progress: Progress | bool = True,
     command: str = "",
     notes: Mapping[str, Any] | None = None,
+    warm_start: str | os.PathLike[str] | None = None,
     begun: Callable[[Run], None] | None = None,
 ) -> Result:
     """Search, choose, train the chosen network, and test it once.
@@ -90,7 +92,8 @@ def search(
         evaluate: ``train(model, epochs, report) -> metrics`` or ``f(architecture) -> number``, with the arguments
             that it declares (`archwright.evaluator.Function`), or an evaluator. Instead of the task's training.
         objectives: What `maximize`, `minimize` and `at_most` return, in a list; by default the task's own metric.
-        strategy: What decides: a strategy, or something that makes one from the space, such as its class.
+        strategy: What decides: a strategy, or something that makes one from the space, such as its class; it is told
+            what its arguments name of `archwright.strategy.Known`.
         budget: Time for everything, as ``"10 min"`` or seconds; or ``"100 trials"``. Half of a time is kept
             for the final choice and training.
         trials: At most so many trials, infeasible ones not counted.
@@ -110,6 +113,8 @@ def search(
         progress: Show it, or not, or on this.
         command: What to write into the report as the way to repeat the run.
         notes: JSON values to keep with the run.
+        warm_start: A store whose newest run searched the same space: its trials are told to the strategy first. If it
+            was on other data, its best architectures are tried first instead.
         begun: Called with the stored run before its first trial; its `meta` then holds the survey of the space.
 
     Returns:
@@ -123,16 +128,18 @@ def search(
     began = time.monotonic()
     with _workers_of(options, evaluate) as ready, _opened(store) as kept:
         problem = make_problem(task, space, evaluate, objectives, recipe, device, input_shape)
-        made = _strategy(strategy, problem.space)
+        earlier = prior(warm_start, problem.space, problem.objectives, task) if warm_start is not None else None
         shown = _shown(progress, problem, allowance)
         # A look before the search must not eat a small budget: a tenth of it at most.
         # Where a search shall be the same again, so shall the architectures that it looks at first.
         hurried = allowance.seconds is not None and not deterministic
-        looking_s = min(3.0, 0.1 * (allowance.seconds or math.inf)) if hurried else math.inf
+        longest_s = 3.0 if problem.objectives.ceilings else 1.0  # without a ceiling it only tells what to expect
+        looking_s = min(longest_s, 0.1 * (allowance.seconds or math.inf)) if hurried else math.inf
         surveyed = survey(problem.space, problem.evaluator, problem.objectives, seed=seed, seconds=looking_s)
-        if strategy is None and surveyed is not None and problem.objectives.ceilings:
-            made = default_strategy(problem.space, surveyed.examples)
         problem = fit_epochs(problem, allowance, options.workers, surveyed.examples if surveyed else (), recipe)
+        made = _strategy(strategy or default_strategy, problem.space, _known(problem, surveyed))
+        if earlier is not None:
+            made = WarmStart(made, **earlier)
         meta = {
             "space": describe_space(problem.space),
             "task": describe_task(task),
@@ -165,7 +172,7 @@ def resume(
     task: Task | None = None,
     space: Space | Any = None,
     evaluate: Callable[..., Any] | Evaluator | None = None,
-    strategy: Strategy | Callable[[Space], Strategy] | None = None,
+    strategy: Strategy | Callable[..., Strategy] | None = None,
     budget: Budget | str | float | None = None,
     trials: int | str | None = None,
     epochs: int | str | None = None,
@@ -206,7 +213,7 @@ def resume(
         problem = replace(problem, full_epochs=meta["full_epochs"])
         check_same_space(meta["space"], problem.space)
         check_same_task(meta["task"], task)
-        made = _strategy(strategy, problem.space) if strategy else make_strategy(meta["strategy"], problem.space)
+        made = _again(strategy, meta["strategy"], problem)
         options = Options.from_json(meta)
         if workers is not None and workers != options.workers:
             if meta["deterministic"]:
@@ -229,13 +236,37 @@ def resume(
             return Session(kept, run, problem, made, options, allowance, shown, began, ready).go()
 
 
-def _strategy(strategy: Strategy | Callable[[Space], Strategy] | None, space: Space) -> Strategy:
+def _strategy(strategy: Strategy | Callable[..., Strategy], space: Space, known: Known) -> Strategy:
     if isinstance(strategy, Strategy):
         return strategy
-    made = (strategy or default_strategy)(space)
+    made = make(strategy, space, known)
     if not isinstance(made, Strategy):
         raise TypeError(f"strategy={strategy!r} made a {type(made).__name__}, not a Strategy")
     return made
+
+
+def _again(
+    strategy: Strategy | Callable[..., Strategy] | None, described: Mapping[str, Any], problem: Problem
+) -> Strategy:
+    """The strategy of a stored run; made by `strategy` where that is given."""
+    known = _known(problem)
+    if strategy is None:
+        return make_strategy(described, problem.space, known)
+    made = _strategy(strategy, problem.space, known)
+    warm = described["name"] == WarmStart.__name__ and not isinstance(made, WarmStart)
+    return WarmStart(made, **described["arguments"]) if warm else made
+
+
+def _known(problem: Problem, surveyed: Survey | None = None) -> Known:
+    """What a strategy may be told. Measured latency is left out of the costs: asked again, it would be another."""
+    names = tuple(sorted(problem.objectives.costs - {"latency_ms"}))
+    costs = getattr(problem.evaluator, "costs", None)
+    return Known(
+        objectives=problem.objectives,
+        max_epochs=problem.training.recipe.epochs if problem.training else None,
+        costs=None if costs is None or not names else lambda architecture: costs(architecture, names),
+        examples=surveyed.examples if surveyed and problem.objectives.ceilings else (),
+    )
 
 
 def _workers_of(options: Options, evaluate: Any) -> Workers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,19 +37,17 @@ def epoch_seconds(training: Training, examples: Sequence[Architecture], *, most_
     torch.set_num_threads(1)
     began = time.monotonic()
     try:
-        for architecture in examples[:3]:
-            if times and time.monotonic() - began > most_s:
+        for architecture in [*examples[:1], *examples[:3]]:  # the very first training also warms up
+            if len(times) > 1 and time.monotonic() - began > most_s:
                 break
-            try:
-                training.fit(architecture, 0, epochs=1)  # the first epoch of a shape also warms up
-                started = time.monotonic()
-                training.fit(architecture, 0, epochs=2)
-                times.append((time.monotonic() - started) / 2)
-            except ArchwrightError:
-                continue
+            started = time.monotonic()
+            with contextlib.suppress(ArchwrightError):
+                training.fit(architecture, 0, epochs=1)
+                times.append(time.monotonic() - started)
     finally:
         torch.set_num_threads(threads)
-    return sorted(times)[len(times) // 2] if times else None
+    times = sorted(times[1:] or times)
+    return times[len(times) // 2] if times else None
 
 
 def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> int:
