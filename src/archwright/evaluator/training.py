@@ -83,7 +83,7 @@ class Training:
                 epochs=epochs,
                 seed=seed,
                 deadline=context.deadline,
-                report=context.report,
+                report=lambda point: context.report({**point, "epochs": epochs}),
             )
         if context.folder is not None and proposal.epochs is not None:
             try:
