@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from archwright.errors import OutOfSpaceError, SpaceError
 from archwright.space import Architecture, Space, choice, integer, real, repeat, searchable, subset
+from archwright.space.counting import Numbered
 
 call = searchable(lambda *args, **kwargs: (args, kwargs))
 seeds = st.integers(0, 2**32 - 1)
@@ -114,6 +115,15 @@ def test_the_size_is_the_number_of_architectures(space):
         codes = space.all_codes()
         assert len(codes) == space.size
         assert len(np.unique(codes, axis=0)) == space.size
+
+
+@given(values(2).map(Space))
+@relaxed
+def test_architectures_are_numbered_in_the_order_in_which_they_are_listed(space):
+    numbered = Numbered(space.decisions)
+    assert numbered.size == space.size
+    if space.size < 2_000:
+        assert [numbered.codes(i) for i in range(space.size)] == space.all_codes().tolist()
 
 
 @given(spaces, seeds)

@@ -1,49 +1,89 @@
-"""How many architectures a layout has, and all of them as an array."""
+"""How many architectures a layout has, which is the n-th, and all of them as an array."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from archwright.space.layout import Decision
 
-__all__ = ["all_codes", "count"]
+__all__ = ["Numbered", "all_codes", "count"]
 
 
-def count(decisions: Sequence[Decision]) -> int:
-    """The exact number of architectures, before any rule.
+class Numbered:
+    """Every architecture by its number, in lexicographic order, before any rule; none is listed.
 
     Decisions are gone through in order, parents first. What later decisions depend on is only which of them
     have been switched on, so that set is the state of a dynamic programme.
     """
-    children: list[list[tuple[int, frozenset[int]]]] = [[] for _ in decisions]
-    for i, d in enumerate(decisions):
-        for parent, codes in d.conditions:
-            children[parent].append((i, codes))
 
-    @functools.cache
-    def ways(i: int, on: frozenset[int]) -> int:
+    def __init__(self, decisions: Sequence[Decision]):
+        self._decisions = decisions
+        self._children: list[list[tuple[int, frozenset[int]]]] = [[] for _ in decisions]
+        for i, d in enumerate(decisions):
+            for parent, codes in d.conditions:
+                self._children[parent].append((i, codes))
+        self._known: dict[tuple[int, frozenset[int]], int] = {}
+        self.size = self._ways(0, frozenset())
+
+    def codes(self, number: int) -> list[int]:
+        """The codes of one architecture, -1 where not live.
+
+        Args:
+            number: 0 to size - 1.
+        """
+        found: list[int] = []
+        on: frozenset[int] = frozenset()
+        for i, d in enumerate(self._decisions):
+            if d.conditions and i not in on:
+                found.append(-1)
+            elif not self._children[i]:
+                code, number = divmod(number, self._ways(i + 1, on - {i}))
+                found.append(code)
+            else:
+                for code in range(d.size):
+                    after = (on - {i}) | self._switched(i, code)
+                    ways = self._ways(i + 1, after)
+                    if number < ways:
+                        break
+                    number -= ways
+                found.append(code)
+                on = after
+        return found
+
+    def _switched(self, i: int, code: int) -> frozenset[int]:
+        return frozenset(child for child, codes in self._children[i] if code in codes)
+
+    def _ways(self, i: int, on: frozenset[int]) -> int:
+        """How many ways there are to decide from i on, where `on` are the conditional decisions that are live."""
+        if (i, on) not in self._known:
+            self._known[i, on] = self._counted(i, on)
+        return self._known[i, on]
+
+    def _counted(self, i: int, on: frozenset[int]) -> int:
         total = 1
-        while i < len(decisions):
-            d = decisions[i]
+        while i < len(self._decisions):
+            d = self._decisions[i]
             if d.conditions and i not in on:
                 i += 1
                 continue
             on = on - {i}
-            if not children[i]:
+            if not self._children[i]:
                 total *= d.size  # nothing depends on it: its codes simply multiply
                 i += 1
                 continue
             groups: dict[frozenset[int], int] = {}
             for code in range(d.size):
-                switched = frozenset(child for child, codes in children[i] if code in codes)
+                switched = self._switched(i, code)
                 groups[switched] = groups.get(switched, 0) + 1
-            return total * sum(n * ways(i + 1, on | switched) for switched, n in groups.items())
+            return total * sum(n * self._ways(i + 1, on | switched) for switched, n in groups.items())
         return total
 
-    return ways(0, frozenset())
+
+def count(decisions: Sequence[Decision]) -> int:
+    """The exact number of architectures, before any rule."""
+    return Numbered(decisions).size
 
 
 def all_codes(decisions: Sequence[Decision]) -> np.ndarray:
