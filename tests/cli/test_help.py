@@ -1,5 +1,6 @@
 """Help, names, completion: what answers at once."""
 
+import inspect
 import json
 import os
 import re
@@ -20,7 +21,8 @@ HEAVY = {"torch", "sklearn", "scipy", "pandas", "plotly", "sqlalchemy", "numpy",
 
 def test_the_commands_are_those_of_the_manual():
     assert COMMANDS == [
-        "export", "measure", "predict", "report", "resume", "search", "show", "spaces", "strategies", "tasks",
+        "export", "measure", "predict", "proxies", "report", "resume", "search", "show",
+        "spaces", "strategies", "tasks",
     ]  # fmt: skip
 
 
@@ -84,6 +86,12 @@ def test_the_names_of_spaces_are_those_of_the_networks():
     from archwright.nn import spaces
 
     assert sorted(names.SPACES) == sorted(spaces.__all__)
+
+
+def test_the_names_of_proxies_are_those_of_the_evaluator():
+    from archwright.evaluator import ZeroCost
+
+    assert tuple(names.PROXIES) == inspect.signature(ZeroCost).parameters["proxies"].default
 
 
 def test_every_strategy_has_a_name_and_the_default_is_the_librarys(archwright):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from archwright.space import Space
     from archwright.strategy import Strategy
 
-__all__ = ["DATA", "SPACES", "STRATEGIES", "SpaceName", "StrategyName", "find_strategy", "strategy_of"]
+__all__ = ["DATA", "PROXIES", "SPACES", "STRATEGIES", "SpaceName", "StrategyName", "find_strategy", "strategy_of"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,25 @@ DATA = {
 }
 """Named data, without the import that asking the tasks themselves takes: for completion and help."""
 
+PROXIES = {
+    "params": "parameters",
+    "macs": "multiply-adds",
+    "l2_norm": "size of the initial weights",
+    "grad_norm": "size of the gradients",
+    "snip": "sensitivity of the loss to weights",
+    "grasp": "what weights do for the gradient flow",
+    "fisher": "sensitivity of the loss to channels",
+    "synflow": "signal that all paths carry",
+    "jacob_cov": "how little the Jacobians of inputs agree",
+    "naswot": "how different the activation patterns of inputs are",
+    "zen": "how far features move with the input",
+    "expressivity": "AZ-NAS: how many directions features use",
+    "progressivity": "AZ-NAS: growth of it from block to block",
+    "trainability": "AZ-NAS: how well gradients keep their size",
+    "az_nas": "the rank of a network among others by these three and multiply-adds",
+}
+"""Zero-cost proxies, likewise without the import of torch."""
+
 
 def find_strategy(name: str) -> StrategyName:
     """The strategy of this name, or an error with the nearest."""
@@ -153,6 +172,11 @@ def complete_strategy(incomplete: str) -> Iterator[tuple[str, str]]:
 def complete_space(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of spaces."""
     yield from _starting(incomplete, {n: f"for {s.reads}" for n, s in SPACES.items()})
+
+
+def complete_proxy(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of zero-cost proxies."""
+    yield from _starting(incomplete, PROXIES)
 
 
 def complete_run(incomplete: str) -> Iterator[tuple[str, str]]:
