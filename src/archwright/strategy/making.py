@@ -11,7 +11,7 @@ from archwright.objective import Objectives
 from archwright.space import Architecture, Space
 from archwright.strategy.strategy import Strategy
 
-__all__ = ["Known", "make"]
+__all__ = ["Known", "make", "space_of"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,17 @@ def make(factory: Callable[..., Strategy], space: Space, known: Known, **setting
     # What is not known is left out, so that the strategy's own default or its own error decides.
     given = {n: v for n, v in told.items() if v is not None}
     return factory(space, **given, **settings)
+
+
+def space_of(strategy: Strategy) -> Space:
+    """The space that a strategy searches, for those that wrap it.
+
+    Raises:
+        TypeError: It is no strategy, or keeps its space under another name than ``space``.
+    """
+    space = getattr(strategy, "space", None)
+    if not isinstance(strategy, Strategy) or not isinstance(space, Space):
+        raise TypeError(
+            f"a strategy that holds its space as .space is needed here, such as Random(space), got {strategy!r:.80}"
+        )
+    return space
