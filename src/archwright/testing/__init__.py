@@ -3,6 +3,7 @@
 Subclass one in a test file, say how to make yours, and pytest finds the rest. Needs pytest.
 """
 
+from archwright.testing.fidelity import MultiFidelityContract
 from archwright.testing.strategy import StrategyContract
 
-__all__ = ["StrategyContract"]
+__all__ = ["MultiFidelityContract", "StrategyContract"]
