@@ -9,6 +9,7 @@ Test is measured once, at the very end, as the mean over those seeds.
     archwright   the search with its defaults
     random       random search, on the same space
     optuna       TPE with Hyperband pruning; see with_optuna.py
+    optuna-gp    Optuna's Gaussian process, every training to its end; likewise
     cnn          the task's hand-made residual CNN, as wide as the ceiling allows, trained for 60 epochs
     cnn-long     the same, trained for as many epochs as fit into the time
 
@@ -17,7 +18,6 @@ begun again with the same command. On an idle machine, with nothing beside it:
 
     python benchmarks/main_job.py                                    # all: 6 ceilings, 5 methods, 3 seeds; 6 hours
     python benchmarks/main_job.py --data mnist1d --ceiling 2k --seeds 1 --minutes 5 --only archwright
-    python benchmarks/main_job.py --time-to 0.99                     # no ceiling: first training that validates so well
     python benchmarks/main_job.py --table                            # only print what the file holds
 """
 
@@ -122,6 +122,14 @@ def searched(job: Job, strategy: Any) -> Found:
 
 
 def by_optuna(job: Job) -> Found:
+    return by_sampler(job, "tpe")
+
+
+def by_optuna_gp(job: Job) -> Found:
+    return by_sampler(job, "gp")
+
+
+def by_sampler(job: Job, sampler: str) -> Found:
     began = time.monotonic()
     task = job.task()
     space, objectives = task.space(), job.objectives(task)
@@ -132,7 +140,7 @@ def by_optuna(job: Job) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "optuna.log"
         trials = optimize(
-            Assignment(job.data, training.recipe, objectives, job.seed, until, deadline, journal), job.workers
+            Assignment(job.data, training.recipe, objectives, job.seed, until, deadline, journal, sampler), job.workers
         )
         times = sorted(t.measurement.seconds / t.measurement.epochs for t in trials if t.measurement and t.scores)
         outcome = None
@@ -208,10 +216,13 @@ METHODS: dict[str, Callable[[Job], Found]] = {
     "archwright": by_archwright,
     "random": by_random,
     "optuna": by_optuna,
+    "optuna-gp": by_optuna_gp,
     "cnn": by_cnn,
     "cnn-long": by_cnn_long,
 }
 
+
+BESIDE = ["archwright", "random", "optuna", "cnn", "cnn-long"]
 
 # Runs
 
@@ -241,47 +252,20 @@ def run(job: Job, method: str) -> dict[str, Any]:
         "recipe": found.recipe.to_json(),
         "trials": {status: statuses.count(status) for status in dict.fromkeys(statuses)},
         "best_trials": sorted(measured, reverse=True)[:10],
+        "any_time": any_time(found, metric),
         "about": about,
     }
 
 
-def run_time_to(job: Job, method: str, target: float) -> dict[str, Any]:
-    """The first training that validates at `target`: when it ended, counted from the start, and what it tests at."""
-    about = describe()
-    began = time.monotonic()
-    reached_s: float | None = None
-    if method == "cnn":  # one training; to wait for the others' final training would be unfair
-        task, training = hand_made(job)
-        module, measured = training.fit(only(training.space), job.seed)
-        numbers = 1
-        if measured.metrics[task.metric] >= target:
-            reached_s = time.monotonic() - began
-    else:
-        found = METHODS[method](job)
-        task = found.task
-        done = sorted((t for t in found.trials if t.scores), key=lambda t: t.finished)
-        first = next((t for t in done if t.measurement and t.measurement.metrics[task.metric] >= target), None)
-        numbers = len(done) if first is None else done.index(first) + 1
-        if first is not None:
-            reached_s = found.before_s + first.finished
-            # The same training once more, for a search keeps no weights.
-            module, measured = Training(found.space, task, found.recipe).fit(first.architecture, first.seed)
-    test = None
-    if reached_s is not None:
-        part = task.open_test()
-        with torch.inference_mode():
-            test = task.score(module(part.inputs), part.targets, [task.metric])[task.metric]
-    return {
-        "method": method,
-        **vars(job),
-        "target": target,
-        "reached_s": reached_s,
-        "trained": numbers,
-        "validation": None if reached_s is None else measured.metrics[task.metric],
-        "test_of_it": test,
-        "params": None if reached_s is None else measured.costs["params"],
-        "about": about,
-    }
+def any_time(found: Found, metric: str) -> list[list[float]]:
+    """When the search found a better trial, in seconds from the start, and how well that validated."""
+    best: list[list[float]] = []
+    for trial in sorted((t for t in found.trials if t.scores and t.measurement), key=lambda t: t.finished):
+        assert trial.measurement is not None
+        value = trial.measurement.metrics[metric]
+        if not best or value > best[-1][1]:
+            best.append([round(found.before_s + trial.finished, 2), value])
+    return best
 
 
 # The file and the tables
@@ -291,12 +275,8 @@ def read(place: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
 
 
-def same(record: dict[str, Any], job: Job, method: str, target: float | None) -> bool:
-    return (
-        record["method"] == method
-        and record.get("target") == target
-        and all(record[name] == value for name, value in vars(job).items())
-    )
+def same(record: dict[str, Any], job: Job, method: str) -> bool:
+    return record["method"] == method and all(record[name] == value for name, value in vars(job).items())
 
 
 def append(place: Path, record: dict[str, Any]) -> None:
@@ -342,79 +322,50 @@ def table(records: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def table_time_to(records: Sequence[dict[str, Any]]) -> str:
-    columns = ("data", "target", "method", "seconds until a training validated so", "it was training", "its test")
-    lines = [table_head(*columns, "parameters", "idle")]
-    for (data, target, method, _), group in grouped(records, ("data", "target", "method", "seconds")).items():
-        reached = [r for r in group if r["reached_s"] is not None]
-        lines.append(
-            row(
-                data,
-                target,
-                method,
-                " ".join(f"{r['reached_s']:.1f}" if r["reached_s"] else f"not in {r['seconds']:g}" for r in group),
-                " ".join(f"{r['trained']}" for r in group),
-                " ".join(f"{r['test_of_it']:.4f}" for r in reached),
-                " ".join(f"{r['params']:.0f}" for r in reached),
-                "yes" if all(r["about"]["busy"].startswith("idle") for r in group) else "no",
-            )
-        )
-    return "\n".join(lines)
-
-
 def mean(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.4f}"
 
 
-def print_tables(records: Sequence[dict[str, Any]]) -> None:
+def print_table(records: Sequence[dict[str, Any]]) -> None:
     print(heading("The main job"))
-    ceilinged = [r for r in records if "target" not in r]
-    timed = [r for r in records if "target" in r]
-    if ceilinged:
-        print(f"Bold: what must be reached was reached on average.\n\n{table(ceilinged)}\n")
-    if timed:
-        print(table_time_to(timed))
+    print(f"Bold: what must be reached was reached on average.\n\n{table(records)}\n")
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", nargs="+", choices=list(GOALS), default=list(GOALS))
+    arguments.add_argument("--data", nargs="+", default=list(GOALS), help="names, or files that a search reads")
     arguments.add_argument("--ceiling", nargs="+", help="parameters, as 2k; by default those of the data set")
-    arguments.add_argument("--only", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD")
+    arguments.add_argument("--only", nargs="+", choices=list(METHODS), default=BESIDE, metavar="METHOD")
     arguments.add_argument("--seeds", type=int, default=3, help="how many seeds, from --first-seed on")
     arguments.add_argument("--first-seed", type=int, default=0)
     arguments.add_argument("--minutes", type=float, default=5.0)
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument("--file", type=Path, default=Path("runs/main_job.jsonl"))
     arguments.add_argument("--again", action="store_true", help="run also what the file holds already")
-    arguments.add_argument("--table", action="store_true", help="only print the tables of the file")
-    arguments.add_argument("--time-to", type=float, metavar="ACCURACY", help="MNIST-1D without a ceiling; see above")
+    arguments.add_argument("--table", action="store_true", help="only print the table of the file")
     given = arguments.parse_args()
     if given.table:
-        print_tables(read(given.file))
+        print_table(read(given.file))
         return
     torch.set_num_threads(1)  # whatever trains in this process does so as workers do
-    target = given.time_to
     jobs = [
         (Job(data, ceiling, seed, 60 * given.minutes, given.workers), method)
-        for data in (["mnist1d"] if target else given.data)
-        for ceiling in ([UNLIMITED] if target else given.ceiling or GOALS[data])
         for seed in range(given.first_seed, given.first_seed + given.seeds)
+        for data in given.data
+        for ceiling in given.ceiling or GOALS[data]
         for method in given.only
-        if not (target and method == "cnn-long")
     ]
     for i, (job, method) in enumerate(jobs, start=1):
         what = f"{i} of {len(jobs)}: {method} on {job.data}, ceiling {job.ceiling}, seed {job.seed}"
-        if not given.again and any(same(r, job, method, target) for r in read(given.file)):
+        if not given.again and any(same(r, job, method) for r in read(given.file)):
             print(f"{what}: in {given.file} already", flush=True)
             continue
-        record = run_time_to(job, method, target) if target else run(job, method)
+        record = run(job, method)
         append(given.file, record)
-        brief = ("test", "validation", "params", "trials", "took_s", "plan", "reached_s", "test_of_it")
+        brief = ("test", "validation", "params", "trials", "took_s", "plan")
         print(f"{what}: {json.dumps({k: record[k] for k in brief if k in record})}", flush=True)
-    wanted = {(job, method) for job, method in jobs}
     print()
-    print_tables([r for r in read(given.file) if any(same(r, job, method, target) for job, method in wanted)])
+    print_table([r for r in read(given.file) if any(same(r, job, method) for job, method in jobs)])
 
 
 if __name__ == "__main__":

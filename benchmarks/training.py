@@ -22,6 +22,7 @@ import platform
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -106,6 +107,7 @@ class Ours:
         self.state = State(self.module, make_optimizer(self.module, recipe))
         self.steps = round(len(data.train) / BATCH)
         self.steps_a_second: list[float] = []
+        self.began = 0.0
 
     def run(self, between: list[Plain]) -> None:
         """Train all epochs; each of `between` trains one of its own after each of ours."""
@@ -158,7 +160,7 @@ def main() -> None:
     recipe = Recipe(epochs=arguments.epochs, batch_size=BATCH, lr=3e-3, augment=False, keep="last")
 
     torch.set_num_threads(arguments.threads)
-    ways = [(p, layout) for p in ("float32", "bfloat16") for layout in ("contiguous", "channels_last")]
+    ways: list[Any] = [(p, layout) for p in ("float32", "bfloat16") for layout in ("contiguous", "channels_last")]
     timings = measure(network(arguments.width), data, recipe, ways, device=torch.device("cpu"), steps=12)
     best = min(timings, key=lambda timing: timing.step_ms)
     recipe = Recipe(**{**recipe.to_json(), "precision": best.precision, "layout": best.layout})

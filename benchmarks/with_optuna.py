@@ -1,4 +1,4 @@
-"""Optuna on the same job: TPE with Hyperband pruning, in worker processes that share a journal.
+"""Optuna on the same job, in worker processes that share a journal: TPE with Hyperband pruning, or its own GP.
 
 A space of ours becomes define-by-run questions: each decision is asked for when the answers so far make it live.
 Numbers in rising order are asked for as an integer between their first and last place, so that TPE knows of the
@@ -67,6 +67,7 @@ class Assignment:
         until: When to begin no more trials, on the clock of `time.monotonic`.
         deadline: When trainings end early, on the same clock.
         journal: Where the study is kept.
+        sampler: ``"tpe"``, whose trainings Hyperband may end early, or ``"gp"``, whose all go to their end.
     """
 
     data: str
@@ -76,6 +77,7 @@ class Assignment:
     until: float
     deadline: float
     journal: Path
+    sampler: str = "tpe"
 
 
 def optimize(assignment: Assignment, workers: int) -> list[Trial]:
@@ -114,8 +116,12 @@ def _work(assignment: Assignment, number: int) -> None:
     study = optuna.load_study(
         study_name=STUDY,
         storage=_storage(assignment.journal),
-        sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True),
-        pruner=optuna.pruners.HyperbandPruner(min_resource=FEWEST_EPOCHS, max_resource=assignment.recipe.epochs),
+        sampler=optuna.samplers.GPSampler(seed=seed)
+        if assignment.sampler == "gp"
+        else optuna.samplers.TPESampler(seed=seed, constant_liar=True),
+        pruner=optuna.pruners.NopPruner()
+        if assignment.sampler == "gp"
+        else optuna.pruners.HyperbandPruner(min_resource=FEWEST_EPOCHS, max_resource=assignment.recipe.epochs),
     )
 
     def objective(trial: Any) -> float:
