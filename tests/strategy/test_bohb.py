@@ -33,5 +33,5 @@ class TestBOHB(MultiFidelityContract):
             assert np.median(loss["model"]) < np.median(loss["random"])
 
     def test_a_share_that_is_none_is_refused(self):
-        with pytest.raises(ValueError, match="random_share must lie in 0..1, got 2"):
+        with pytest.raises(ValueError, match=r"random_share must lie in 0\.\.1, got 2"):
             BOHB(TOY, max_epochs=9, random_share=2)

@@ -50,5 +50,5 @@ class TestCurveStopping(MultiFidelityContract):
 
     @pytest.mark.parametrize("chance", [0, 0.5, -1])
     def test_odds_that_make_no_sense_are_refused(self, chance):
-        with pytest.raises(ValueError, match="chance must lie above 0 and below 0.5"):
+        with pytest.raises(ValueError, match=r"chance must lie above 0 and below 0\.5"):
             CurveStopping(Random(TOY), max_epochs=9, chance=chance)

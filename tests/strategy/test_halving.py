@@ -27,7 +27,7 @@ class TestSuccessiveHalving(MultiFidelityContract):
         trials = run(self.make(TOY), TOY, n=60, workers=6, measure=learning)
         assert [t.proposal.epochs for t in trials[:32]] == [1] * 32
         assert [t.proposal.epochs for t in trials[32:41]] == [3] * 9
-        first = [t for t in trials[:27]]
+        first = trials[:27]
         nine = {t.proposal.continues for t in trials[32:41]}
         assert nine == {t.number for t in sorted(first, key=lambda t: t.scores)[:9]}
 

@@ -1,11 +1,36 @@
 """What to try next: one file an algorithm. Strategies know nothing of networks, data, files or clocks."""
 
+from archwright.strategy.asha import ASHA
+from archwright.strategy.bohb import BOHB
+from archwright.strategy.curves import CurveStopping
 from archwright.strategy.evolution import RegularizedEvolution
+from archwright.strategy.grid import Grid
+from archwright.strategy.halving import SuccessiveHalving
+from archwright.strategy.hyperband import Hyperband
 from archwright.strategy.local import LocalSearch
 from archwright.strategy.making import Known, make
 from archwright.strategy.random import Random
 from archwright.strategy.reward import Reward
 from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
+from archwright.strategy.warm import WarmStart
+from archwright.strategy.with_optuna import Optuna
 
-__all__ = ["Known", "LocalSearch", "Random", "RegularizedEvolution", "Reward", "Seen", "Strategy", "make"]
+__all__ = [
+    "ASHA",
+    "BOHB",
+    "CurveStopping",
+    "Grid",
+    "Hyperband",
+    "Known",
+    "LocalSearch",
+    "Optuna",
+    "Random",
+    "RegularizedEvolution",
+    "Reward",
+    "Seen",
+    "Strategy",
+    "SuccessiveHalving",
+    "WarmStart",
+    "make",
+]

@@ -64,10 +64,10 @@ class ASHA(Strategy):
         try:
             return starts(self._starter.ask(rng, [p for p in pending if p.continues is None]), self.rungs[0])
         except SpaceExhaustedError:
-            found = self._last_one(under_way)
-            if found is None:
+            last = self._last_one(under_way)
+            if last is None:
                 raise
-            return found
+            return last
 
     def tell(self, trial: Trial) -> None:
         self._starter.tell(trial)

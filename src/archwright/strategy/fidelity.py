@@ -97,8 +97,8 @@ class Starter:
     what only lower rungs have met: when it proposes that, it is asked again with that proposal as one more pending.
 
     Args:
-        strategy: What decides, told nothing yet. Where its attribute `reads_epochs` is true, a single copy is told every
-            trial, for it takes `Proposal.epochs` as an input.
+        strategy: What decides, told nothing yet. Where its attribute `reads_epochs` is true, a single copy is told
+            every trial, for it takes `Proposal.epochs` as an input.
         rungs: Their epochs, shortest first.
         enough: Measured results that a rung must have before its copy is asked.
         random_share: The share of architectures drawn at random instead.
