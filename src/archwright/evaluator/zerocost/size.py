@@ -1,4 +1,8 @@
-"""Proxies that look at the network alone: how large it is, and how large its weights are."""
+"""Proxies that look at the network alone: how large it is, and how large its weights are.
+
+Size is the yardstick that many proxies do not beat: Ning et al., *Evaluating Efficient Performance Estimators of Neural
+Architectures*, NeurIPS 2021 (https://arxiv.org/abs/2008.03064).
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,12 @@ __all__ = ["l2_norm", "macs", "params"]
 
 
 def params(probe: Probe) -> float:
-    """Trainable parameters. The yardstick of all proxies, which many do not beat.
-
-    White et al., *A Deeper Look at Zero-Cost Proxies for Lightweight NAS*, ICLR blog track 2022; Ning et al.,
-    *Evaluating Efficient Performance Estimators of Neural Architectures*, NeurIPS 2021
-    (https://arxiv.org/abs/2008.03064).
-    """
+    """Trainable parameters."""
     return float(sum(p.numel() for p in probe.module.parameters() if p.requires_grad))
 
 
 def macs(probe: Probe) -> float:
-    """Multiply-accumulates of one inference, as `archwright.cost.measure` counts them; see `params`."""
+    """Multiply-accumulates of one inference, as `archwright.cost.measure` counts them."""
     return float(measure(probe.module, probe.inputs.shape[1:], ("macs",), dtype=probe.inputs.dtype)["macs"])
 
 

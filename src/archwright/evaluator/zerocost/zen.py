@@ -36,7 +36,7 @@ def zen(probe: Probe) -> float:
     redraw(network, lambda weight: 1.0, probe.seed, 2, 0)
     for part in network.modules():
         if isinstance(part, (Add, Residual)):
-            part.forward = part.body  # type: ignore[method-assign]
+            part.forward = part.body.__call__  # type: ignore[method-assign]
     x = probe.noise(2, 1)
     moved = x + STEP * probe.noise(2, 2)
     found = _change(probe, network, x, moved)
