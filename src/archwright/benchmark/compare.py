@@ -1,0 +1,265 @@
+"""Strategies compared on benchmarks: equal budgets, paired seeds, random search always among them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archwright.benchmark.comparison import Comparison
+from archwright.benchmark.ledger import Key, Ledger, identity_of_benchmark, identity_of_strategy
+from archwright.benchmark.named import load
+from archwright.benchmark.problem import Benchmark
+from archwright.benchmark.simulation import Factory, Run, known_of, simulate
+from archwright.errors import ArchwrightError, BudgetError, EvaluationError, did_you_mean
+from archwright.run.budget import Budget
+from archwright.strategy import Random, make
+
+__all__ = ["LEDGER", "compare", "parse_budget"]
+
+LEDGER = "runs.jsonl"
+RANDOM = "random"
+EVERY_S = 10.0
+
+Payload = tuple[str, str | None] | bytes
+"""A benchmark on its way to a worker: its name and the folder of its tables, or the pickled object."""
+
+
+def compare(
+    strategies: Mapping[str, Factory],
+    benchmarks: Benchmark | str | Sequence[Benchmark | str],
+    *,
+    seeds: int = 30,
+    budget: int | str | Budget = 150,
+    parallel: int = 1,
+    control: str | None = None,
+    workers: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    tables: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    command: str = "",
+) -> Comparison:
+    """Run every strategy on every benchmark, once a seed.
+
+    Whatever was run before and kept in `out` is not run again; a larger budget goes on from there, and more seeds come
+    to the earlier ones. A strategy whose settings or source have changed is run anew.
+
+    Args:
+        strategies: What makes each strategy from a space, such as its class, by the name to show. `Random` is added
+            where it is not among them.
+        benchmarks: Names (`archwright.benchmark.names`) or benchmarks of your own.
+        seeds: Runs of each strategy on each benchmark. Run i of all of them meets the same luck.
+        budget: Queries; or text such as ``"150 queries"``, ``"10000s"`` of simulated time, ``"600 epochs"``.
+        parallel: Simulated workers of each run: trainings at a time, told as they end.
+        control: The strategy that the others are tested against; random search by default.
+        workers: Processes, each with a run at a time; all usable cores by default.
+        out: Folder to keep runs in; None keeps nothing.
+        tables: Folder of the benchmarks' tables, for those that are given by name.
+        progress: Show it on standard error.
+        command: What repeats this, for the page.
+
+    Raises:
+        ArchwrightError: What was asked for makes no sense; or a strategy cannot serve a benchmark, or fails on it.
+    """
+    spending = parse_budget(budget)
+    for name, number in (("seeds", seeds), ("parallel", parallel), ("workers", 1 if workers is None else workers)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise BudgetError(f"{name} cannot be {number!r}: give a whole number, 1 or more")
+    factories, yardstick = _with_random(strategies)
+    if control is not None and control not in factories:
+        raise ArchwrightError(f"the control {control!r} is not compared here. {did_you_mean(control, factories)}")
+    problems = _problems(benchmarks, tables)
+    named = {name: problem.benchmark for name, problem in problems.items()}
+    identities: dict[tuple[str, str], str] = {}
+    settings = {}
+    for name, benchmark in named.items():
+        for label, factory in factories.items():  # all are made once here, so that a mistake is told before any work
+            strategy = make(factory, benchmark.space, known_of(benchmark))
+            identities[name, label] = identity_of_strategy(strategy)
+            settings[label] = repr_of(strategy)
+    ledger = Ledger(None if out is None else Path(out) / LEDGER, {n: b.space for n, b in named.items()})
+    digests = {name: identity_of_benchmark(benchmark) for name, benchmark in named.items()}
+    runs: dict[tuple[str, str, int], Run] = {}
+    jobs: list[_Job] = []
+    for seed in range(seeds):
+        for name in named:
+            for label, factory in factories.items():
+                key = Key(name, digests[name], identities[name, label], seed, parallel)
+                run, enough = ledger.find(key, spending)
+                if run is not None and enough:
+                    runs[name, label, seed] = run
+                else:
+                    jobs.append(_Job(key, label, problems[name].payload, factory, spending, run))
+    with _watching(progress, len(runs), len(runs) + len(jobs)) as watch:
+        for job, run in _done(jobs, workers or _cores()):
+            ledger.add(job.key, spending, run)
+            runs[job.key.benchmark, job.label, job.key.seed] = run
+            watch(f"{job.label} on {job.key.benchmark}")
+    ordered = {(b, s, i): runs[b, s, i] for b in named for s in factories for i in range(seeds)}
+    return Comparison(
+        named, tuple(factories), ordered, seeds, spending, parallel, control or yardstick, len(jobs), settings, command
+    )
+
+
+def parse_budget(budget: int | str | Budget) -> Budget:
+    """A budget of one run as people write it: a bare number is queries.
+
+    >>> parse_budget(150) == parse_budget("150 queries"), parse_budget("600epochs").epochs, parse_budget("1h").seconds
+    (True, 600, 3600.0)
+    """
+    if isinstance(budget, Budget):
+        given = budget
+    elif isinstance(budget, bool) or not isinstance(budget, (int, str)):
+        raise BudgetError(f"budget cannot be {budget!r}: give queries (150), epochs ('600 epochs') or time ('10000s')")
+    else:
+        text = str(budget).strip()
+        counted = re.fullmatch(r"([-+]?[\d.,_]+\s*[kKM]?)\s*(quer(y|ies))?", text)
+        given = Budget.of(None, trials=counted[1]) if counted else Budget.of(text)
+    if sum(value is not None for value in (given.trials, given.seconds, given.epochs)) != 1:
+        raise BudgetError(f"a comparison has one budget, got {given}: queries, epochs, or time")
+    return given
+
+
+@dataclass(frozen=True)
+class _Problem:
+    benchmark: Benchmark
+    payload: Payload
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A run to make, as it goes to a worker."""
+
+    key: Key
+    label: str
+    payload: Payload
+    factory: Factory
+    budget: Budget
+    earlier: Run | None
+
+    def __call__(self) -> tuple[_Job, Run]:
+        try:
+            benchmark = _arrived(self.payload)
+            key = self.key
+            return self, simulate(
+                benchmark, self.factory, key.seed, self.budget, parallel=key.parallel, earlier=self.earlier
+            )
+        except Exception as error:
+            raise EvaluationError(
+                f"strategy {self.label!r} failed on {self.key.benchmark}, seed {self.key.seed}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def _with_random(strategies: Mapping[str, Factory]) -> tuple[dict[str, Factory], str]:
+    """All strategies, and which of them is random search."""
+    for name, factory in strategies.items():
+        if not callable(factory):
+            raise ArchwrightError(f"strategy {name!r} cannot be {factory!r}: give its class, or a function of a space")
+    factories = dict(strategies)
+    found = next((n for n, f in factories.items() if getattr(f, "func", f) is Random), None)
+    if found is not None:
+        return factories, found
+    if RANDOM in factories:
+        raise ArchwrightError(f"the strategy called {RANDOM!r} is another than Random: give it another name")
+    return {RANDOM: Random, **factories}, RANDOM
+
+
+def _problems(benchmarks: Benchmark | str | Sequence[Benchmark | str], tables: Any) -> dict[str, _Problem]:
+    import cloudpickle
+
+    listed = [benchmarks] if isinstance(benchmarks, (Benchmark, str)) else list(benchmarks)
+    if not listed:
+        raise ArchwrightError("there is no benchmark to compare on: give at least one")
+    found: dict[str, _Problem] = {}
+    for given in listed:
+        if isinstance(given, str):
+            problem = _Problem(load(given, tables), (given, None if tables is None else str(tables)))
+        else:
+            problem = _Problem(given, cloudpickle.dumps(given))
+        if problem.benchmark.name in found:
+            raise ArchwrightError(f"benchmark {problem.benchmark.name!r} is given twice: once is enough")
+        found[problem.benchmark.name] = problem
+    return found
+
+
+_here: dict[str, Benchmark] = {}
+"""Benchmarks that this process has loaded: tables are read once a worker."""
+
+
+def _arrived(payload: Payload) -> Benchmark:
+    digest = hashlib.sha256(payload if isinstance(payload, bytes) else repr(payload).encode()).hexdigest()
+    if digest not in _here:
+        if isinstance(payload, bytes):
+            import cloudpickle
+
+            _here[digest] = cloudpickle.loads(payload)
+        else:
+            _here[digest] = load(*payload)
+    return _here[digest]
+
+
+def _done(jobs: list[_Job], workers: int) -> Iterable[tuple[_Job, Run]]:
+    """The runs as they end."""
+    from joblib import Parallel, delayed, parallel_config
+
+    processes = min(workers, len(jobs))
+    if processes <= 1:
+        yield from (job() for job in jobs)
+        return
+    with parallel_config("loky", inner_max_num_threads=1):
+        yield from Parallel(processes, return_as="generator_unordered", batch_size=1)(delayed(job)() for job in jobs)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def repr_of(strategy: Any) -> str:
+    """A strategy as the call that makes it, without its space."""
+    from archwright.run.settings import describe_strategy
+
+    described = describe_strategy(strategy)
+    return f"{described['name']}({', '.join(f'{k}={v!r}' for k, v in described['arguments'].items())})"
+
+
+@contextmanager
+def _watching(shown: bool, kept: int, total: int) -> Iterator[Callable[[str], None]]:
+    """A bar on standard error, or a line now and then where nobody watches; call what it gives after each run."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not shown or kept == total:
+        yield lambda text: None
+    elif console.is_terminal:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, TextColumn("[dim]{task.description}"), console=console) as bar:
+            task = bar.add_task("", total=total, completed=kept)
+            yield lambda text: bar.update(task, advance=1, description=text)
+    else:
+        said = functools.partial(console.print, soft_wrap=True)
+        state = {"done": kept, "next": time.monotonic() + EVERY_S}
+
+        def tell(text: str) -> None:
+            state["done"] += 1
+            if time.monotonic() >= state["next"] or state["done"] == total:
+                state["next"] = time.monotonic() + EVERY_S
+                said(f"{int(state['done']):,} of {total:,} runs  {text}")
+
+        yield tell
