@@ -11,15 +11,11 @@ from typing import Any
 import torch
 
 from archwright.errors import EvaluationError
+from archwright.evaluator.evaluator import path_of
 from archwright.evaluator.loop import Best, State
 from archwright.space import Architecture
 
 __all__ = ["path_of", "restore", "save"]
-
-
-def path_of(folder: Path, number: int) -> Path:
-    """Where the weights of trial `number` lie."""
-    return Path(folder) / "weights" / f"{number}.pt"
 
 
 def save(path: Path, state: State, architecture: Architecture) -> None:

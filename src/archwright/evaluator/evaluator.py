@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from archwright.trial import Measurement, Proposal
 
-__all__ = ["Context", "Evaluator", "StopTrial"]
+__all__ = ["Context", "Evaluator", "StopTrial", "path_of"]
 
 
 class StopTrial(Exception):
@@ -53,6 +53,11 @@ class Evaluator(Protocol):
     def __call__(self, proposal: Proposal, seed: int, context: Context = ...) -> Measurement:
         """Measure `proposal`; all randomness is a function of `seed`."""
         ...
+
+
+def path_of(folder: Path, number: int) -> Path:
+    """Where in `Context.folder` the weights of trial `number` lie, for trials that continue it."""
+    return Path(folder) / "weights" / f"{number}.pt"
 
 
 def costs_of(evaluator: Any, architecture: Any, names: tuple[str, ...]) -> dict[str, float] | None:

@@ -20,7 +20,7 @@ from archwright.objective.quantity import (
     parse_count,
     parse_seconds,
 )
-from archwright.objective.ranking import best, dominates, non_dominated_rank, pareto_front, ranked
+from archwright.objective.ranking import best, dominates, latest, non_dominated_rank, pareto_front, ranked
 from archwright.objective.reward import WeightedReward
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "format_seconds",
     "hypervolume",
     "knee",
+    "latest",
     "maximize",
     "minimize",
     "non_dominated_rank",

@@ -12,7 +12,7 @@ from archwright.errors import ObjectiveError
 from archwright.objective.pareto import crowding_distance, knee, non_dominated_sort
 from archwright.trial import Trial
 
-__all__ = ["best", "dominates", "non_dominated_rank", "pareto_front", "ranked"]
+__all__ = ["best", "dominates", "latest", "non_dominated_rank", "pareto_front", "ranked"]
 
 
 def dominates(a: Trial, b: Trial) -> bool:
@@ -48,9 +48,10 @@ def non_dominated_rank(trials: Sequence[Trial]) -> NDArray[np.int64]:
 def pareto_front(trials: Iterable[Trial]) -> list[Trial]:
     """The measured trials within all ceilings that no other dominates, by the first goal, then the next.
 
-    Empty while no trial is within the ceilings.
+    Where trials were trained for different numbers of epochs (`Proposal.epochs`), those of the longest training alone:
+    see `ranked`. Empty while no trial is within the ceilings.
     """
-    within = [t for t in trials if _excess(t) == 0]
+    within = next(iter(_by_length([t for t in trials if _excess(t) == 0])), [])
     if not within:
         return []
     scores = _scores(within)
@@ -63,19 +64,33 @@ def ranked(trials: Iterable[Trial]) -> list[Trial]:
 
     One goal: by score. Several: by front, and within a front the lonelier first (NSGA-II's order). Then those
     above a ceiling, least first, and failed trials last. Equal trials keep the order of their numbers.
+
+    Scores after different numbers of epochs cannot be compared. So those that were to train longest come first
+    (`Proposal.epochs`; None is as long as the longest), each length in its own order: who was trained for long was
+    chosen for it among those who were not.
     """
     listed = sorted(trials, key=lambda t: t.number)
-    within = [t for t in listed if _excess(t) == 0]
     rest = [t for t in listed if _excess(t) != 0]
-    if within:
+    order: list[Trial] = []
+    for within in _by_length([t for t in listed if _excess(t) == 0]):
         scores = _scores(within)
         ranks = non_dominated_sort(scores)
         crowding = np.zeros(len(within))
         if scores.shape[1] > 1:
             for rank in range(ranks.max() + 1):
                 crowding[ranks == rank] = crowding_distance(scores[ranks == rank])
-        within = [within[i] for i in np.lexsort((-crowding, ranks))]
-    return within + sorted(rest, key=_excess)
+        order += [within[i] for i in np.lexsort((-crowding, ranks))]
+    return order + sorted(rest, key=_excess)
+
+
+def latest(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that no other goes on with (`Proposal.continues`): each architecture as it was trained longest.
+
+    A longer training that failed takes nothing from what was measured before it.
+    """
+    listed = list(trials)
+    gone_on = {t.proposal.continues for t in listed if t.status == "done"}
+    return [t for t in listed if t.number not in gone_on]
 
 
 def best(trials: Iterable[Trial]) -> Trial | None:
@@ -89,6 +104,15 @@ def best(trials: Iterable[Trial]) -> Trial | None:
         return None
     scores = _scores(front)
     return front[0] if scores.shape[1] == 1 else front[knee(scores)]
+
+
+def _by_length(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Groups of trials that were to train equally long, the longest first."""
+    longest = max((t.proposal.epochs or 0 for t in trials), default=0)
+    groups: dict[int, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(longest if trial.proposal.epochs is None else trial.proposal.epochs, []).append(trial)
+    return [groups[length] for length in sorted(groups, reverse=True)]
 
 
 def _excess(trial: Trial) -> float:

@@ -16,7 +16,7 @@ from archwright.errors import ExportError
 from archwright.report import outcome, plots, wording
 from archwright.report.drawing import draw
 from archwright.report.fared import fared
-from archwright.report.record import RunRecord, value
+from archwright.report.record import RunRecord, trained, value
 from archwright.report.rows import survey_rows
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "metrics": metrics,
         "costs": record.cost_names(),
         "value": value,
+        "trained": trained,
         "decided": decided[:LISTED_DECISIONS],
         "undecided": max(0, len(decided) - LISTED_DECISIONS),
         "drawn_decisions": DRAWN_DECISIONS,

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Literal
 
 import plotly.graph_objects as go
 
 from archwright.report.fared import Fared, fared
-from archwright.report.record import RunRecord, improvements, value
+from archwright.report.record import RunRecord, improvements, trained, value
 from archwright.report.wording import cost, cost_name, count, duration, metric, setting
 from archwright.trial import Trial
 
@@ -159,7 +159,7 @@ def learning_curves(record: RunRecord, top: int = 5, most: int = 150) -> go.Figu
     key = next((k for k in wanted if k in keys and k != "epoch"), None)
     if key is None:
         return None
-    curves = [(t, xs, ys) for t in rows for xs, ys in [_curve(t, key)] if ys]
+    curves = [(t, xs, ys) for t in rows for xs, ys in [_curve(record.curve(t), key)] if ys]
     behind = [
         curves[i] for i in sorted({top + i * (len(curves) - top) // most for i in range(most)}) if i < len(curves)
     ]
@@ -329,8 +329,8 @@ def _focus(figure: go.Figure, values: Sequence[float | None], direction: str, ax
         figure.update_layout({f"{axis}axis": {"range": sorted((best - 0.12 * reach, best + reach))}})
 
 
-def _curve(trial: Trial, key: str) -> tuple[list[float], list[float]]:
-    points = [(p.get("epoch", i), p[key]) for i, p in enumerate(trial.measurement.curve, 1) if key in p]  # type: ignore[union-attr]
+def _curve(curve: Sequence[Mapping[str, float]], key: str) -> tuple[list[float], list[float]]:
+    points = [(p.get("epoch", i), p[key]) for i, p in enumerate(curve, 1) if key in p]
     finite = [p for p in points if math.isfinite(p[1])]
     return [p[0] for p in finite], [p[1] for p in finite]
 
@@ -344,7 +344,7 @@ def _hover(record: RunRecord, trial: Trial) -> str:
             lines.append(f"{_name(goal.metric)} {metric(m.metrics[goal.metric])}")
     if m:
         lines += [f"{escape(cost_name(k))} {cost(k, v)}" for k, v in m.costs.items()]
-        lines.append(f"{duration(m.seconds)}, {count(m.epochs)} epochs" if m.epochs else duration(m.seconds))
+        lines.append(duration(m.seconds) + (f", {count(trained(trial))} epochs" if m.epochs else ""))
     told = [f"{escape(_short(k, 28))} = {escape(_short(setting(v), 28))}" for k, v in trial.architecture.items()]
     return "<br>".join([*lines, *told[:8], *([f"… {len(told) - 8} more"] if len(told) > 8 else [])])
 

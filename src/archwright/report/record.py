@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archwright.objective import best, ranked
+from archwright.objective import best, latest, ranked
 from archwright.trial import Trial
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from archwright.objective import Goal, Objectives
 
-__all__ = ["RunRecord", "baseline_from", "improvements", "value"]
+__all__ = ["RunRecord", "baseline_from", "improvements", "trained", "value"]
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class RunRecord:
 
     @cached_property
     def ranked(self) -> tuple[Trial, ...]:
-        """The measured trials, best first."""
-        return tuple(ranked(self.done))
+        """The measured trials, best first; each architecture once, as it was trained longest."""
+        return tuple(ranked(latest(self.done)))
 
     @cached_property
     def by_number(self) -> Mapping[int, Trial]:
@@ -82,6 +82,15 @@ class RunRecord:
         """The trial chosen at the end; else the best so far (with several goals, the front's knee); else None."""
         chosen = self.by_number.get((self.final or {}).get("chosen", -1))
         return chosen or best(self.done) or (self.ranked[0] if self.ranked else None)
+
+    def curve(self, trial: Trial) -> list[Mapping[str, float]]:
+        """The learning curve of a trial, with that of the trials whose weights it went on with before it."""
+        points = list(trial.measurement.curve) if trial.measurement else []
+        before = self.by_number.get(-1 if trial.proposal.continues is None else trial.proposal.continues)
+        if before is None or not points:
+            return points
+        start = points[0].get("epoch", 0)  # 1 where the weights were gone and the training began anew
+        return [p for p in self.curve(before) if p.get("epoch", start) < start] + points
 
     @property
     def seconds(self) -> float:
@@ -101,6 +110,12 @@ class RunRecord:
             found.update(dict.fromkeys(trial.measurement.costs if trial.measurement else ()))
         has = {name for t in self.done if t.measurement for name in t.measurement.costs}
         return tuple(name for name in found if name in has)
+
+
+def trained(trial: Trial) -> int:
+    """For how many epochs the network of a trial was trained, those of the trials that it goes on with included."""
+    m = trial.measurement
+    return 0 if m is None else m.epochs + int(m.extra.get("continued_from_epoch", 0))
 
 
 def value(trial: Trial, metric: str) -> float | None:

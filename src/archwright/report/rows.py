@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archwright.objective import ranked
+from archwright.objective import latest, ranked
 from archwright.report.outcome import ceilings, failures, final_costs, sentence, test_of
-from archwright.report.record import RunRecord, value
+from archwright.report.record import RunRecord, trained, value
 from archwright.trial import Trial
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def trial_row(trial: Trial, objectives: Objectives, *, curve: bool = True) -> di
         "costs": dict(m.costs) if m else {},
         "violation": trial.violation,
         "epochs": m.epochs if m else 0,
+        "epochs_in_all": trained(trial),
         "seconds": m.seconds if m else None,
         "finished": trial.finished,
         "origin": trial.proposal.origin,
@@ -44,8 +45,11 @@ def trial_row(trial: Trial, objectives: Objectives, *, curve: bool = True) -> di
 
 
 def leaderboard_rows(trials: Sequence[Trial], objectives: Objectives, n: int | None = 10) -> list[dict[str, Any]]:
-    """The best `n` measured trials (all with None), each with its ``rank`` from 1."""
-    best = ranked([t for t in trials if t.status == "done" and t.scores])[:n]
+    """The best `n` measured trials (all with None), each with its ``rank`` from 1.
+
+    Of a trial and those that go on with it, the last.
+    """
+    best = ranked(latest(t for t in trials if t.status == "done" and t.scores))[:n]
     return [{"rank": i, **trial_row(t, objectives, curve=False)} for i, t in enumerate(best, 1)]
 
 

@@ -34,9 +34,9 @@ def leaderboard(trials: Sequence[Trial], objectives: Objectives, n: int | None =
     costs = [c for c in dict.fromkeys(c for row in rows for c in row["costs"]) if c not in goals]
     wanted = [c.cost for c in objectives.ceilings]
     costs.sort(key=lambda c: (c not in wanted, c != "params"))
-    table = _table(
-        "", "trial", *map(_title, goals), *map(cost_name, costs[:3]), "time", "architecture", left={"architecture"}
-    )
+    several = len({row["epochs_in_all"] for row in rows}) > 1
+    shown = [*map(_title, goals), *map(cost_name, costs[:3]), *(["epochs"] if several else []), "time", "architecture"]
+    table = _table("", "trial", *shown, left={"architecture"})
     for row in rows:
         is_metric = {g: g in row["metrics"] for g in goals}
         table.add_row(
@@ -44,6 +44,7 @@ def leaderboard(trials: Sequence[Trial], objectives: Objectives, n: int | None =
             str(row["number"]),
             *(metric(row["goals"][g]) if is_metric[g] else cost(g, row["goals"][g]) for g in goals),
             *(cost(c, row["costs"].get(c)) for c in costs[:3]),
+            *([f"{row['epochs_in_all']:,}"] if several else []),
             duration(row["seconds"]),
             Text(_architecture(row["architecture"]), overflow="ellipsis", no_wrap=True, style="dim"),
             style="" if row["violation"] <= 0 else "yellow",
@@ -69,6 +70,8 @@ def trial(one: Trial, objectives: Objectives) -> RenderableType:
         facts.add_row(
             "time", duration(row["seconds"]) + (f", {plural(row['epochs'], 'epoch')}" if row["epochs"] else "")
         )
+    if row["epochs_in_all"] != row["epochs"]:
+        facts.add_row("trained", f"{plural(row['epochs_in_all'], 'epoch')} in all, with trial {row['continues']}")
     facts.add_row("seed", str(row["seed"]))
     decisions = _pairs()
     for name, chosen in row["architecture"].items():

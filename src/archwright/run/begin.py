@@ -136,8 +136,11 @@ def search(
         longest_s = 3.0 if problem.objectives.ceilings else 1.0  # without a ceiling it only tells what to expect
         looking_s = min(longest_s, 0.1 * (allowance.seconds or math.inf)) if hurried else math.inf
         surveyed = survey(problem.space, problem.evaluator, problem.objectives, seed=seed, seconds=looking_s)
-        problem = fit_epochs(problem, allowance, options.workers, surveyed.examples if surveyed else (), recipe)
         made = _strategy(strategy or default_strategy, problem.space, _known(problem, surveyed))
+        if not made.rungs:  # one with rungs trains briefly by itself, and its longest training is a full one
+            examples = surveyed.examples if surveyed else ()
+            problem = fit_epochs(problem, allowance, options.workers, examples, recipe)
+            made = _strategy(strategy or default_strategy, problem.space, _known(problem, surveyed))
         if earlier is not None:
             made = WarmStart(made, **earlier)
         meta = {

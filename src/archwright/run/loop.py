@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from archwright.errors import SpaceExhaustedError
+from archwright.evaluator.evaluator import path_of
 from archwright.objective import Objectives
 from archwright.run.budget import Budget
 from archwright.space import Space
@@ -216,7 +218,20 @@ class Loop:
         )
         self.keep(trial, len(self.trials), asked.asked_after)
         self._told(trial)
+        self._tidy(trial)
         self.watcher.told(trial)
+        if measured is not None and "restarted" in measured.extra:
+            self.watcher.note(f"trial {trial.number} was trained from the beginning: {measured.extra['restarted']}")
+
+    def _tidy(self, trial: Trial) -> None:
+        """Remove weights that no trial will go on from: those it went on from itself, and those of a full training."""
+        if self.folder is None:
+            return
+        full = bool(self.strategy.rungs) and trial.proposal.epochs == self.strategy.rungs[-1]
+        for number in (trial.proposal.continues, trial.number if full else None):
+            if number is not None:
+                with contextlib.suppress(OSError):
+                    path_of(self.folder, number).unlink(missing_ok=True)
 
     def _told(self, trial: Trial) -> None:
         self._open.pop(trial.number, None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archwright.errors import ExportError
-from archwright.objective import Objectives, best, format_cost, ranked
+from archwright.objective import Objectives, best, format_cost, latest, ranked
 from archwright.run.finish import Chosen
 from archwright.space import Architecture, Space
 from archwright.trial import Trial
@@ -115,8 +115,8 @@ class Result:
         return None if self.chosen is None else self.chosen.outcome["test"]
 
     def leaderboard(self, n: int = 10) -> list[Trial]:
-        """The n best trials by validation."""
-        return list(ranked([t for t in self.trials if t.status == "done"]))[:n]
+        """The n best trials by validation; of a trial and those that go on with it, the last."""
+        return ranked(latest(t for t in self.trials if t.status == "done"))[:n]
 
     def record(self, card: Card | None = None) -> RunRecord:
         """All of it as plain data, for tables, plots and the report; with the files that a `card` lists."""

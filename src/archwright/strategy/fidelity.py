@@ -111,7 +111,7 @@ class Starter:
             raise ValueError(f"random_share must lie in 0..1, got {random_share!r}")
         self.space = space_of(strategy)
         self.rungs, self.enough, self.random_share = tuple(rungs), enough, random_share
-        alike = bool(getattr(strategy, "reads_epochs", False))
+        alike = bool(strategy.reads_epochs)
         self._copies = [fresh_copy(strategy) for _ in ([0] if alike else rungs)]
         self._measured = [0] * len(self._copies)
         self._seen = Seen(self.space)

@@ -20,6 +20,12 @@ class Strategy(ABC):
     the stored trials again, in the order in which they were told.
     """
 
+    rungs: tuple[int, ...] = ()
+    """The epochs after which architectures are compared and some go on; none where each is trained in full at once."""
+
+    reads_epochs: bool = False
+    """Whether it learns from scores after any number of epochs, which it reads from `Proposal.epochs`."""
+
     @abstractmethod
     def ask(self, rng: np.random.Generator, pending: Sequence[Proposal] = ()) -> Proposal:
         """What to measure next.

@@ -52,6 +52,7 @@ class WarmStart(Strategy):
         self.trials = [plain_trial(t) if isinstance(t, Trial) else dict(t) for t in trials]
         self._first = [self.space.architecture(values) for values in self.architectures]
         self._keys = [self.space.key(a) for a in self._first]
+        self.rungs = strategy.rungs
         self._seen = Seen(self.space)
         for number, values in enumerate(self.trials, start=-len(self.trials)):
             trial = _trial(number, values, self.space)
@@ -61,7 +62,7 @@ class WarmStart(Strategy):
     def ask(self, rng: np.random.Generator, pending: Sequence[Proposal] = ()) -> Proposal:
         given = self._seen.new(self._keys, pending)
         if given:
-            return Proposal(self._first[given[0]], origin="given to begin with")
+            return Proposal(self._first[given[0]], self.rungs[0] if self.rungs else None, origin="given to begin with")
         asked = self.strategy.ask(rng, pending)
         origin = re.sub(r"(?<!\S)-(\d+)\b", r"prior trial \1", asked.origin)
         # The weights of another search's trial are not there to be continued.

@@ -45,7 +45,7 @@ class MultiFidelityContract(StrategyContract):
     """`make` shall give a strategy of at most 27 epochs, 1 at least."""
 
     def test_epochs_lie_between_the_shortest_and_the_full_training(self) -> None:
-        rungs = self.make(TOY).rungs  # type: ignore[attr-defined]
+        rungs = self.make(TOY).rungs
         assert rungs[-1] == 27
         for workers in (1, 4):
             assert {t.proposal.epochs for t in run(self.make(TOY), TOY, n=150, workers=workers)} <= {*rungs}
