@@ -99,13 +99,33 @@ def test_every_strategy_has_a_name_and_the_default_is_the_librarys(archwright):
     from archwright.run import default_strategy
 
     space = Space(choice(1, 2, 3))
-    made = [entry.make(space) for entry in names.STRATEGIES.values()]
-    kinds = {name for name in strategy.__all__ if issubclass(getattr(strategy, name), strategy.Strategy)}
-    assert {type(m).__name__ for m in made} == kinds - {"Strategy"}
+    made = [entry.make(space, max_epochs=27) for entry in names.STRATEGIES.values()]
+    exported = {name: getattr(strategy, name) for name in strategy.__all__}
+    kinds = {name for name, kind in exported.items() if isinstance(kind, type) and issubclass(kind, strategy.Strategy)}
+    assert {type(m).__name__ for m in made} == kinds - {"Strategy", "WarmStart"}
     ours, theirs = names.find_strategy("evolution").make(space), default_strategy(space)
     assert type(ours) is type(theirs)
     assert (ours.population_size, ours.tournament_size) == (theirs.population_size, theirs.tournament_size)
     assert "arxiv.org" in archwright("strategies").stdout
+
+
+def test_a_strategy_is_made_around_the_one_that_is_named():
+    from archwright import Space, choice
+    from archwright.errors import ArchwrightError
+    from archwright.run.settings import describe_strategy
+
+    space = Space(choice(1, 2, 3))
+    plain, chosen = (names.find_strategy(n).make(space, max_epochs=60) for n in ("asha", "asha/random"))
+    assert type(chosen.strategy).__name__ == "Random"
+    assert (chosen.max_epochs, chosen.space) == (60, space)
+    assert names.strategy_of(describe_strategy(plain)) == f"asha/{names.DEFAULT_STRATEGY}"
+    assert names.strategy_of(describe_strategy(chosen)) == "asha/random"
+    with pytest.raises(ArchwrightError, match="there is no strategy called 'randon'"):
+        names.find_strategy("asha/randon")
+    with pytest.raises(ArchwrightError, match="strategy 'random' is made around no other"):
+        names.find_strategy("random/asha")
+    with pytest.raises(ArchwrightError, match="must know how long a full training is"):
+        names.find_strategy("asha").make(space)
 
 
 def test_the_forms_of_export_are_the_librarys():
@@ -134,6 +154,7 @@ def test_a_shell_completes_names_of_data_strategies_and_spaces(tmp_path):
     (tmp_path / "distances.csv").touch()
     assert complete("archwright search di", tmp_path) == ["digits", "diabetes", "distances.csv"]
     assert complete("archwright search digits --strategy ev", tmp_path) == ["evolution"]
+    assert complete("archwright search digits --strategy asha/ev", tmp_path) == ["asha/evolution"]
     assert complete("archwright search digits --space m", tmp_path) == ["mobile", "mlp"]
 
 

@@ -6,15 +6,17 @@ The library has no registry; here is the one place where a strategy, a space or 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archwright.errors import ArchwrightError, did_you_mean
 
 if TYPE_CHECKING:
-    from archwright.space import Space
+    from archwright.objective import Objectives
+    from archwright.space import Architecture, Space
     from archwright.strategy import Strategy
 
 __all__ = ["DATA", "PROXIES", "SPACES", "STRATEGIES", "SpaceName", "StrategyName", "find_strategy", "strategy_of"]
@@ -31,6 +33,8 @@ class StrategyName:
         purpose: What it is for.
         weakness: When not to use it.
         paper: Where it is from.
+        around: For one that is made around another: the name of that one where people write none. They write
+            ``asha/random``.
     """
 
     name: str
@@ -39,16 +43,47 @@ class StrategyName:
     purpose: str
     weakness: str
     paper: str
+    around: str = ""
 
-    def make(self, space: Space) -> Strategy:
-        """The strategy for a space."""
+    def make(
+        self,
+        space: Space,
+        *,
+        objectives: Objectives | None = None,
+        max_epochs: int | None = None,
+        costs: Callable[[Architecture], Mapping[str, float]] | None = None,
+        examples: Sequence[Architecture] = (),
+        **settings: Any,
+    ) -> Strategy:
+        """The strategy for a space; `archwright.strategy.make` tells it what a search knows.
+
+        Args:
+            space: What is searched.
+            objectives: As the next three, see `archwright.strategy.Known`.
+            max_epochs: Likewise.
+            costs: Likewise.
+            examples: Likewise.
+            settings: Instead of those of the same names in `settings`.
+        """
+        from archwright.strategy import Known, make
+
         module, _, kind = self.where.partition(":")
-        made: Strategy = getattr(importlib.import_module(module), kind)(space, **self.settings)
-        return made
+        factory = getattr(importlib.import_module(module), kind)
+        known = Known(objectives, max_epochs, costs, examples)
+        if max_epochs is None and _must_be_given(factory, "max_epochs"):
+            raise ArchwrightError(
+                f"strategy {self.name!r} trains briefly first, so it must know how long a full training is: "
+                "it serves searches that train, and benchmarks with learning curves"
+            )
+        first: Any = find_strategy(self.around).make(space, **vars(known)) if self.around else space
+        return make(factory, first, known, **{**self.settings, **settings})
 
 
 DEFAULT_STRATEGY = "evolution"
 """Given by default, and left to the search: it begins with architectures that its look at the space has found."""
+
+MULTI_FIDELITY = {"min_epochs": 5}
+"""With fewer epochs than that, a cycle of the learning rate tells architectures apart badly."""
 
 STRATEGIES = {
     entry.name: entry
@@ -76,6 +111,50 @@ STRATEGIES = {
             "the yardstick; very short searches, and spaces in which most architectures are good",
             "spaces in which few architectures are good: it learns nothing from its trials",
             "Li & Talwalkar, UAI 2019, arxiv.org/abs/1902.07638",
+        ),
+        StrategyName(
+            "asha",
+            "archwright.strategy.asha:ASHA",
+            MULTI_FIDELITY,
+            "many architectures for few epochs, any number of workers: trains on only the best third, without waiting",
+            "trainings of a few epochs, and networks whose first epochs say little of their last",
+            "Li et al., MLSys 2020, arxiv.org/abs/1810.05934",
+            around=DEFAULT_STRATEGY,
+        ),
+        StrategyName(
+            "halving",
+            "archwright.strategy.halving:SuccessiveHalving",
+            MULTI_FIDELITY,
+            "as asha, with each rung complete before its best go on: fewer trained on for nothing",
+            "many workers, or trainings of very different lengths: it fills the wait with the next bracket",
+            "Jamieson & Talwalkar, AISTATS 2016, arxiv.org/abs/1502.07943",
+            around=DEFAULT_STRATEGY,
+        ),
+        StrategyName(
+            "hyperband",
+            "archwright.strategy.hyperband:Hyperband",
+            MULTI_FIDELITY,
+            "as halving, where it is unknown after how many epochs networks can be told apart",
+            "small budgets: half of it goes into brackets that stop late",
+            "Li et al., JMLR 2018, arxiv.org/abs/1603.06560",
+            around="random",
+        ),
+        StrategyName(
+            "bohb",
+            "archwright.strategy.bohb:BOHB",
+            {},
+            "hyperband whose architectures a density model proposes; the yardstick of multi-fidelity search",
+            "fewer than some tens of trials, and spaces of many decisions that depend on each other",
+            "Falkner et al., ICML 2018, arxiv.org/abs/1807.01774",
+        ),
+        StrategyName(
+            "curves",
+            "archwright.strategy.curves:CurveStopping",
+            MULTI_FIDELITY,
+            "any strategy, with trainings stopped that could not have become the best any more",
+            "fewer than about 20 trials: the first nine are trained in full, to learn from",
+            "Baker et al., 2017, arxiv.org/abs/1705.10823",
+            around=DEFAULT_STRATEGY,
         ),
     )
 }
@@ -143,16 +222,32 @@ PROXIES = {
 
 
 def find_strategy(name: str) -> StrategyName:
-    """The strategy of this name, or an error with the nearest."""
-    if name not in STRATEGIES:
-        raise ArchwrightError(f"there is no strategy called {name!r}. {did_you_mean(name, STRATEGIES)}")
-    return STRATEGIES[name]
+    """The strategy of this name, or an error with the nearest; ``asha/random`` is asha around random."""
+    outer, slash, inner = name.partition("/")
+    if outer not in STRATEGIES:
+        raise ArchwrightError(f"there is no strategy called {outer!r}. {did_you_mean(outer, STRATEGIES)}")
+    if not slash:
+        return STRATEGIES[outer]
+    if not STRATEGIES[outer].around:
+        wrappers = ", ".join(n for n, entry in STRATEGIES.items() if entry.around)
+        raise ArchwrightError(f"strategy {outer!r} is made around no other, got {name!r}: those that are: {wrappers}")
+    find_strategy(inner)
+    return replace(STRATEGIES[outer], name=name, around=inner)
+
+
+def _must_be_given(factory: Callable[..., Any], argument: str) -> bool:
+    found = inspect.signature(factory).parameters.get(argument)
+    return found is not None and found.default is found.empty
 
 
 def strategy_of(described: Mapping[str, Any]) -> str:
     """The name of a strategy as a run keeps it; its class's name where it has no other."""
-    known = (name for name, entry in STRATEGIES.items() if entry.where.endswith(f":{described.get('name')}"))
-    return next(known, str(described.get("name", "")))
+    known = (entry for entry in STRATEGIES.values() if entry.where.endswith(f":{described.get('name')}"))
+    entry = next(known, None)
+    if entry is None:
+        return str(described.get("name", ""))
+    inner = (described.get("parts") or {}).get("strategy")
+    return f"{entry.name}/{strategy_of(inner)}" if entry.around and isinstance(inner, Mapping) else entry.name
 
 
 # What a shell completes: pairs of a word and what it means.
@@ -165,8 +260,9 @@ def complete_data(incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def complete_strategy(incomplete: str) -> Iterator[tuple[str, str]]:
-    """Names of strategies."""
-    yield from _starting(incomplete, {n: s.purpose for n, s in STRATEGIES.items()})
+    """Names of strategies; after that of one that is made around another, those of the others."""
+    before, slash, _ = incomplete.rpartition("/")
+    yield from _starting(incomplete, {f"{before}{slash}{n}": s.purpose for n, s in STRATEGIES.items()})
 
 
 def complete_space(incomplete: str) -> Iterator[tuple[str, str]]:
