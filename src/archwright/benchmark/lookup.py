@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -45,6 +45,12 @@ class Rows:
         return tuple([architecture.get(name) for name in self.names])
 
 
+class Placed(Protocol):
+    """Whatever knows the row of an architecture, as `Rows` does; KeyError where there is none."""
+
+    def __getitem__(self, architecture: Architecture) -> int: ...
+
+
 class Lookup:
     """Answers proposals from arrays. A pure function of (proposal, seed).
 
@@ -60,13 +66,13 @@ class Lookup:
         seconds: The time of a full training, shape (n,).
         epochs: Of a full training.
         curves: Metrics after each epoch, shapes (n, epochs) or (n, seeds, epochs); without any there is but one
-            fidelity. A curve may end early with NaN: then a longer training keeps its last value.
+            fidelity. NaN: a training of so many epochs failed.
     """
 
     def __init__(
         self,
         name: str,
-        rows: Rows,
+        rows: Placed,
         metrics: Mapping[str, np.ndarray],
         *,
         costs: Mapping[str, np.ndarray] | None = None,
@@ -84,21 +90,20 @@ class Lookup:
         row = self.row(proposal.architecture)
         epochs = self._epochs(proposal)
         metrics = {m: self._drawn(v, row, seed, 1) for m, v in self.metrics.items()}
-        curve: tuple[Mapping[str, float], ...] = ()
+        curve: list[Mapping[str, float]] = []
         if self.curves:
             curve = self._curve(row, seed, epochs, context)
-            if len(curve) < self.epochs:
-                metrics = {m: v for m, v in curve[-1].items() if m in self.metrics}
-            epochs = len(curve)
+            if len(curve) < self.epochs:  # asked for less, or told to stop
+                epochs, metrics = len(curve), {m: v for m, v in curve[-1].items() if m in self.metrics}
         for metric, value in metrics.items():
             if not np.isfinite(value):
                 raise EvaluationError(
-                    f"{self.name}: the training of {proposal.architecture} failed ({metric} is {value})"
+                    f"{self.name}: the training of {proposal.architecture} failed ({metric} is {value}, epoch {epochs})"
                 )
         return Measurement(
             metrics=metrics,
             costs={c: float(v[row]) for c, v in self.known_costs.items()},
-            curve=curve,
+            curve=tuple(curve),
             seconds=float(self.seconds[row]) * (epochs / self.epochs),
             epochs=epochs,
         )
@@ -133,18 +138,17 @@ class Lookup:
             raise EvaluationError(f"{self.name} knows 1 to {self.epochs} epochs, got {epochs}")
         return epochs
 
-    def _curve(self, row: int, seed: int, epochs: int, context: Context | None) -> tuple[Mapping[str, float], ...]:
+    def _curve(self, row: int, seed: int, epochs: int, context: Context | None) -> list[Mapping[str, float]]:
         values = {m: self._drawn(v, row, seed, 2) for m, v in self.curves.items()}
         points: list[Mapping[str, float]] = []
         for i in range(epochs):
-            point = {"epoch": float(i + 1), **{m: float(v[i]) for m, v in values.items() if np.isfinite(v[i])}}
-            points.append({**points[-1], **point} if points else point)
+            points.append({"epoch": i + 1, **{m: float(v[i]) for m, v in values.items()}})
             if context is not None:
                 try:
                     context.report(points[-1])
                 except StopTrial:
                     break
-        return tuple(points)
+        return points
 
     def _drawn(self, values: np.ndarray, row: int, seed: int, single: int) -> Any:
         """The numbers of a row: those of one training, where there are several."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import os
 from collections.abc import Callable
 
+from archwright.benchmark.mini import mini
+from archwright.benchmark.nasbench101 import SCHEDULES, nasbench101
 from archwright.benchmark.nasbench201 import DATASETS, DEVICES, nasbench201
+from archwright.benchmark.nasbench301 import nasbench301
 from archwright.benchmark.nasbenchgraph import DATASETS as GRAPHS
 from archwright.benchmark.nasbenchgraph import nasbenchgraph
+from archwright.benchmark.nasbenchnlp import nasbenchnlp
 from archwright.benchmark.problem import Benchmark
-from archwright.errors import DataError, did_you_mean
+from archwright.benchmark.table import is_table, table
+from archwright.benchmark.toy import TOYS
+from archwright.errors import DataError
 
 __all__ = ["load", "names"]
 
@@ -20,7 +27,12 @@ Maker = Callable[[Tables], Benchmark]
 
 @functools.cache
 def _makers() -> dict[str, Maker]:
-    found: dict[str, Maker] = {}
+    found: dict[str, Maker] = {
+        "mini": lambda tables: mini(),
+        "mini-drawn": lambda tables: mini("drawn"),
+        "mini-params": lambda tables: mini(goals=("params",)),
+        "mini-latency": lambda tables: mini(goals=("latency_ms",)),
+    }
     for dataset in DATASETS:
         for epochs, part in ((200, ""), (12, "-12")):
             start = f"nasbench201-{dataset}{part}"
@@ -34,7 +46,23 @@ def _makers() -> dict[str, Maker]:
     for dataset in GRAPHS:
         for part, goals in (("", ()), ("-params", ("params",)), ("-latency", ("latency_ms",))):
             found[f"nasbenchgraph-{dataset}{part}"] = functools.partial(_nasbenchgraph, dataset, goals)
+    for epochs in SCHEDULES:
+        for goals in ((), ("params",)):
+            part = "".join(f"-{p}" for p in (*([] if epochs == 108 else [epochs]), *goals))
+            found[f"nasbench101{part}"] = functools.partial(_nasbench101, epochs, goals)
+    found["nasbench301"] = nasbench301
+    found["nasbenchnlp"] = nasbenchnlp
+    for name, made in TOYS.items():
+        found[name] = functools.partial(_toy, made)
     return found
+
+
+def _toy(made: Callable[[], Benchmark], tables: Tables) -> Benchmark:
+    return made()
+
+
+def _nasbench101(epochs: int, goals: tuple[str, ...], tables: Tables) -> Benchmark:
+    return nasbench101(epochs, goals=goals, tables=tables)
 
 
 def _nasbench201(dataset: str, epochs: int, goals: tuple[str, ...], device: str, tables: Tables) -> Benchmark:
@@ -51,14 +79,20 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str, tables: Tables = None) -> Benchmark:
-    """The benchmark of a name.
+    """The benchmark of a name, or of a table's path.
 
     Args:
-        name: One of `names`.
+        name: One of `names`, or the path of a CSV or Parquet file (`archwright.benchmark.table.table`).
         tables: The folder of the tables that do not come with a package. Without it they are looked for in the folder
             that the environment's ARCHWRIGHT_DATA names, and in ``./data``; in each, in a folder ``tables`` first.
     """
     makers = _makers()
-    if name not in makers:
-        raise DataError(f"there is no benchmark {name!r}. {did_you_mean(name, makers)}")
-    return makers[name](tables)
+    if name in makers:
+        return makers[name](tables)
+    if is_table(name):
+        return table(name)
+    near = difflib.get_close_matches(name, makers, n=3, cutoff=0.5)
+    raise DataError(
+        f"there is no benchmark {name!r}, and it is no path of a .csv or .parquet file. "
+        + (f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are {', '.join(makers)}")
+    )
