@@ -56,7 +56,7 @@ class Architecture(Mapping[str, Any]):
         return f"Architecture({self._values!r})"
 
     def __str__(self) -> str:
-        return ", ".join(f"{k}={'+'.join(v) if isinstance(v, tuple) else v}" for k, v in self._values.items())
+        return ", ".join(f"{k}={'+'.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in self._values.items())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Architecture, (self._values,)
