@@ -1,14 +1,18 @@
 """What to try next: one file an algorithm. Strategies know nothing of networks, data, files or clocks."""
 
+from archwright.strategy.annealing import SimulatedAnnealing
 from archwright.strategy.asha import ASHA
 from archwright.strategy.bohb import BOHB
 from archwright.strategy.curves import CurveStopping
 from archwright.strategy.evolution import RegularizedEvolution
+from archwright.strategy.genetic import GeneticAlgorithm
 from archwright.strategy.grid import Grid
 from archwright.strategy.halving import SuccessiveHalving
 from archwright.strategy.hyperband import Hyperband
 from archwright.strategy.local import LocalSearch
 from archwright.strategy.making import Known, make
+from archwright.strategy.moead import MOEAD
+from archwright.strategy.nsga2 import NSGA2
 from archwright.strategy.random import Random
 from archwright.strategy.reward import Reward
 from archwright.strategy.seen import Seen
@@ -20,15 +24,19 @@ __all__ = [
     "ASHA",
     "BOHB",
     "CurveStopping",
+    "GeneticAlgorithm",
     "Grid",
     "Hyperband",
     "Known",
     "LocalSearch",
+    "MOEAD",
+    "NSGA2",
     "Optuna",
     "Random",
     "RegularizedEvolution",
     "Reward",
     "Seen",
+    "SimulatedAnnealing",
     "Strategy",
     "SuccessiveHalving",
     "WarmStart",
