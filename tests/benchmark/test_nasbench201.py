@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archwright.benchmark import load
+from archwright.benchmark import load, names
 from archwright.benchmark.nasbench201 import EDGES, OPERATIONS, cell_text, nasbench201, parse_cell, topology_space
 from archwright.errors import DataError, EvaluationError
 from archwright.space import Architecture
@@ -72,6 +72,7 @@ def test_skips_and_zeros_are_seen():
 def test_without_the_canonical_form_every_cell_has_its_own_key():
     space = topology_space(canonical=False)
     assert len(set(space.keys(space.all_codes()).tolist())) == 15625
+    assert "nasbench201-cifar10-raw" in names()
 
 
 def test_the_best_cell(tables):

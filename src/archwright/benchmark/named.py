@@ -37,6 +37,7 @@ def _makers() -> dict[str, Maker]:
         for epochs, part in ((200, ""), (12, "-12")):
             start = f"nasbench201-{dataset}{part}"
             found[start] = functools.partial(_nasbench201, dataset, epochs, (), "")
+            found[f"{start}-raw"] = functools.partial(_nasbench201, dataset, epochs, (), "", canonical=False)
             for cost in ("params", "macs"):
                 found[f"{start}-{cost}"] = functools.partial(_nasbench201, dataset, epochs, (cost,), "")
             for device in DEVICES:
@@ -65,8 +66,10 @@ def _nasbench101(epochs: int, goals: tuple[str, ...], tables: Tables) -> Benchma
     return nasbench101(epochs, goals=goals, tables=tables)
 
 
-def _nasbench201(dataset: str, epochs: int, goals: tuple[str, ...], device: str, tables: Tables) -> Benchmark:
-    return nasbench201(dataset, epochs, goals=goals, device=device, tables=tables)
+def _nasbench201(
+    dataset: str, epochs: int, goals: tuple[str, ...], device: str, tables: Tables, canonical: bool = True
+) -> Benchmark:
+    return nasbench201(dataset, epochs, goals=goals, device=device, tables=tables, canonical=canonical)
 
 
 def _nasbenchgraph(dataset: str, goals: tuple[str, ...], tables: Tables) -> Benchmark:
@@ -74,7 +77,11 @@ def _nasbenchgraph(dataset: str, goals: tuple[str, ...], tables: Tables) -> Benc
 
 
 def names() -> tuple[str, ...]:
-    """What `load` takes, besides the path of a table."""
+    """What `load` takes, besides the path of a table.
+
+    A name may say a schedule (``-12``), costs that are goals besides (``-params``, ``-latency-raspi4``), and ``-raw``:
+    NAS-Bench-201 with a key for each of the 15,625 cells, for figures that count so.
+    """
     return tuple(_makers())
 
 

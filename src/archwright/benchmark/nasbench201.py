@@ -151,7 +151,8 @@ def nasbench201(
         raise DataError(f"NAS-Bench-201 has schedules of 12 and 200 epochs, got {epochs!r}")
     if device and device not in DEVICES:
         raise DataError(f"NAS-Bench-201 has no latency on {device!r}. {did_you_mean(device, DEVICES)}")
-    name = "-".join(["nasbench201", dataset, *(["12"] if epochs == 12 else []), *(_said(g, device) for g in goals)])
+    parts = [*(["12"] if epochs == 12 else []), *([] if canonical else ["raw"]), *(_said(g, device) for g in goals)]
+    name = "-".join(["nasbench201", dataset, *parts])
     short = DATASETS[dataset]
     files = [f"nasbench201_{kind}{end}" for kind in (dataset, "cifar10", "all") for end in (".parquet", ".csv")]
     table = _with_column(f"{short}_val_{epochs}", files, tables, name)
