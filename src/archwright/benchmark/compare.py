@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,15 @@ from archwright.benchmark.ledger import Key, Ledger, identity_of_benchmark, iden
 from archwright.benchmark.named import load
 from archwright.benchmark.problem import Benchmark
 from archwright.benchmark.simulation import Factory, Run, known_of, simulate
-from archwright.errors import ArchwrightError, BudgetError, EvaluationError, did_you_mean
+from archwright.errors import ArchwrightError, BudgetError, EvaluationError, StoreError, WorkerError, did_you_mean
 from archwright.run.budget import Budget
-from archwright.strategy import Random, make
+from archwright.strategy import Random, Strategy, make
 
 __all__ = ["LEDGER", "compare", "parse_budget"]
 
 LEDGER = "runs.jsonl"
 RANDOM = "random"
 EVERY_S = 10.0
-
-Payload = tuple[str, str | None] | bytes
-"""A benchmark on its way to a worker: its name and the folder of its tables, or the pickled object."""
 
 
 def compare(
@@ -72,31 +69,30 @@ def compare(
     for name, number in (("seeds", seeds), ("parallel", parallel), ("workers", 1 if workers is None else workers)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise BudgetError(f"{name} cannot be {number!r}: give a whole number, 1 or more")
-    factories, yardstick = _with_random(strategies)
+    named = _loaded(benchmarks, tables)
+    factories, yardstick = _with_random(strategies, next(iter(named.values())))
     if control is not None and control not in factories:
         raise ArchwrightError(f"the control {control!r} is not compared here. {did_you_mean(control, factories)}")
-    problems = _problems(benchmarks, tables)
-    named = {name: problem.benchmark for name, problem in problems.items()}
     identities: dict[tuple[str, str], str] = {}
     settings = {}
     for name, benchmark in named.items():
         for label, factory in factories.items():  # all are made once here, so that a mistake is told before any work
-            strategy = make(factory, benchmark.space, known_of(benchmark))
+            strategy = _made(label, factory, benchmark)
             identities[name, label] = identity_of_strategy(strategy)
             settings[label] = repr_of(strategy)
-    ledger = Ledger(None if out is None else Path(out) / LEDGER, {n: b.space for n, b in named.items()})
+    ledger = Ledger(None if out is None else _folder(out) / LEDGER, {n: b.space for n, b in named.items()})
     digests = {name: identity_of_benchmark(benchmark) for name, benchmark in named.items()}
     runs: dict[tuple[str, str, int], Run] = {}
     jobs: list[_Job] = []
     for seed in range(seeds):
-        for name in named:
+        for name, benchmark in named.items():
             for label, factory in factories.items():
                 key = Key(name, digests[name], identities[name, label], seed, parallel)
                 run, enough = ledger.find(key, spending)
                 if run is not None and enough:
                     runs[name, label, seed] = run
                 else:
-                    jobs.append(_Job(key, label, problems[name].payload, factory, spending, run))
+                    jobs.append(_Job(key, label, benchmark, factory, spending, run))
     with _watching(progress, len(runs), len(runs) + len(jobs)) as watch:
         for job, run in _done(jobs, workers or _cores()):
             ledger.add(job.key, spending, run)
@@ -128,82 +124,67 @@ def parse_budget(budget: int | str | Budget) -> Budget:
 
 
 @dataclass(frozen=True)
-class _Problem:
-    benchmark: Benchmark
-    payload: Payload
-
-
-@dataclass(frozen=True)
 class _Job:
-    """A run to make, as it goes to a worker."""
+    """A run to make."""
 
     key: Key
     label: str
-    payload: Payload
+    benchmark: Benchmark
     factory: Factory
     budget: Budget
     earlier: Run | None
 
-    def __call__(self) -> tuple[_Job, Run]:
+    def __call__(self) -> Run:
+        key = self.key
         try:
-            benchmark = _arrived(self.payload)
-            key = self.key
-            return self, simulate(
-                benchmark, self.factory, key.seed, self.budget, parallel=key.parallel, earlier=self.earlier
+            return simulate(
+                self.benchmark, self.factory, key.seed, self.budget, parallel=key.parallel, earlier=self.earlier
             )
         except Exception as error:
             raise EvaluationError(
-                f"strategy {self.label!r} failed on {self.key.benchmark}, seed {self.key.seed}: "
-                f"{type(error).__name__}: {error}"
+                f"strategy {self.label!r} failed on {key.benchmark}, seed {key.seed}: {type(error).__name__}: {error}"
             ) from error
 
 
-def _with_random(strategies: Mapping[str, Factory]) -> tuple[dict[str, Factory], str]:
+def _with_random(strategies: Mapping[str, Factory], benchmark: Benchmark) -> tuple[dict[str, Factory], str]:
     """All strategies, and which of them is random search."""
     for name, factory in strategies.items():
         if not callable(factory):
             raise ArchwrightError(f"strategy {name!r} cannot be {factory!r}: give its class, or a function of a space")
-    factories = dict(strategies)
-    found = next((n for n, f in factories.items() if getattr(f, "func", f) is Random), None)
-    if found is not None:
-        return factories, found
-    if RANDOM in factories:
+        if type(_made(name, factory, benchmark)) is Random:
+            return dict(strategies), name
+    if RANDOM in strategies:
         raise ArchwrightError(f"the strategy called {RANDOM!r} is another than Random: give it another name")
-    return {RANDOM: Random, **factories}, RANDOM
+    return {RANDOM: Random, **strategies}, RANDOM
 
 
-def _problems(benchmarks: Benchmark | str | Sequence[Benchmark | str], tables: Any) -> dict[str, _Problem]:
-    import cloudpickle
+def _made(label: str, factory: Factory, benchmark: Benchmark) -> Strategy:
+    try:
+        return make(factory, benchmark.space, known_of(benchmark))
+    except (TypeError, ValueError) as error:
+        raise ArchwrightError(f"strategy {label!r} cannot be made for {benchmark.name}: {error}") from error
 
+
+def _folder(out: str | os.PathLike[str]) -> Path:
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot keep runs in {folder}: {error.strerror}. Choose another --out") from error
+    return folder
+
+
+def _loaded(benchmarks: Benchmark | str | Sequence[Benchmark | str], tables: Any) -> dict[str, Benchmark]:
     listed = [benchmarks] if isinstance(benchmarks, (Benchmark, str)) else list(benchmarks)
     if not listed:
         raise ArchwrightError("there is no benchmark to compare on: give at least one")
-    found: dict[str, _Problem] = {}
+    found: dict[str, Benchmark] = {}
     for given in listed:
-        if isinstance(given, str):
-            problem = _Problem(load(given, tables), (given, None if tables is None else str(tables)))
-        else:
-            problem = _Problem(given, cloudpickle.dumps(given))
-        if problem.benchmark.name in found:
-            raise ArchwrightError(f"benchmark {problem.benchmark.name!r} is given twice: once is enough")
-        found[problem.benchmark.name] = problem
+        benchmark = load(given, tables) if isinstance(given, str) else given
+        if benchmark.name in found:
+            raise ArchwrightError(f"benchmark {benchmark.name!r} is given twice: once is enough")
+        found[benchmark.name] = benchmark
     return found
-
-
-_here: dict[str, Benchmark] = {}
-"""Benchmarks that this process has loaded: tables are read once a worker."""
-
-
-def _arrived(payload: Payload) -> Benchmark:
-    digest = hashlib.sha256(payload if isinstance(payload, bytes) else repr(payload).encode()).hexdigest()
-    if digest not in _here:
-        if isinstance(payload, bytes):
-            import cloudpickle
-
-            _here[digest] = cloudpickle.loads(payload)
-        else:
-            _here[digest] = load(*payload)
-    return _here[digest]
 
 
 def _done(jobs: list[_Job], workers: int) -> Iterable[tuple[_Job, Run]]:
@@ -212,10 +193,50 @@ def _done(jobs: list[_Job], workers: int) -> Iterable[tuple[_Job, Run]]:
 
     processes = min(workers, len(jobs))
     if processes <= 1:
-        yield from (job() for job in jobs)
+        yield from ((job, job()) for job in jobs)
         return
+    # What all jobs of a benchmark or a strategy share travels as bytes: pickled once here, unpickled once a worker.
+    parts = {id(part): _pickled(part) for job in jobs for part in (job.benchmark, job.factory)}
+    calls = (
+        delayed(_elsewhere)(
+            number,
+            tuple(sys.path),
+            parts[id(job.benchmark)],
+            parts[id(job.factory)],
+            replace(job, benchmark=None, factory=None),  # type: ignore[arg-type]
+        )
+        for number, job in enumerate(jobs)
+    )
     with parallel_config("loky", inner_max_num_threads=1):
-        yield from Parallel(processes, return_as="generator_unordered", batch_size=1)(delayed(job)() for job in jobs)
+        for number, run in Parallel(processes, return_as="generator_unordered", batch_size=1)(calls):
+            yield jobs[number], run
+
+
+def _pickled(part: Any) -> bytes:
+    import cloudpickle  # classes of the user's script travel by value: it needs no `__main__` guard
+
+    try:
+        found: bytes = cloudpickle.dumps(part)
+        return found
+    except Exception as error:
+        raise WorkerError(
+            f"{getattr(part, 'name', part)!r} cannot be sent to worker processes ({type(error).__name__}: {error}): "
+            f"compare in this process (workers=1)"
+        ) from error
+
+
+_arrived: dict[bytes, Any] = {}
+"""What this worker process has unpickled."""
+
+
+def _elsewhere(number: int, path: tuple[str, ...], benchmark: bytes, factory: bytes, job: _Job) -> tuple[int, Run]:
+    sys.path[:] = path  # the worker finds the modules that we find
+    for data in (benchmark, factory):
+        if data not in _arrived:
+            import cloudpickle
+
+            _arrived[data] = cloudpickle.loads(data)
+    return number, replace(job, benchmark=_arrived[benchmark], factory=_arrived[factory])()
 
 
 def _cores() -> int:

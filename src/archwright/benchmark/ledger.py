@@ -93,7 +93,7 @@ class Ledger:
             return
         space = self._spaces[key.benchmark]
         line = {"archwright": "compare", "version": VERSION, **asdict(key), "budget": budget.to_json()}
-        line.update(ended=run.ended, asked=run.asked, ask_s=round(run.ask_s, 6), tell_s=round(run.tell_s, 6))
+        line.update(ended=run.ended, asked=run.asked, ask_s=run.ask_s, tell_s=run.tell_s)
         line["steps"] = [_packed(step, space) for step in run.steps]
         line["incumbents"] = [[i.step, i.value, i.reported] for i in run.incumbents]
         data = (json.dumps(line, separators=(",", ":")) + "\n").encode()

@@ -17,7 +17,7 @@ from archwright.benchmark.comparison import ALPHA, Comparison, Duel, Ranking
 from archwright.errors import ExportError
 from archwright.report import wording
 
-__all__ = ["FILES", "document", "markdown", "page", "save"]
+__all__ = ["FILES", "document", "markdown", "notes", "page", "save", "sentence", "summary_table"]
 
 FILES = ("compare.html", "compare.md", "compare.csv", "compare.json")
 
@@ -179,12 +179,12 @@ def sortable(cell: str) -> float:
     """The number that a cell is sorted by; one that is only bounded from below comes last.
 
     >>> sortable("1,234"), sortable("< 0.001 ▲ (30/0/0)"), sortable("> 150"), sortable("–")
-    (1234.0, 0.0009, 1e+300, 1e+300)
+    (1234.0, 0.0005, 1e+300, 1e+300)
     """
     found = re.search(r"[-+]?\d[\d,]*(\.\d+)?", cell)
     if cell.startswith(">") or found is None:
         return 1e300
-    return float(found[0].replace(",", "")) * (0.9 if cell.startswith("<") else 1)
+    return float(found[0].replace(",", "")) * (0.5 if cell.startswith("<") else 1)
 
 
 def _plain(value: float) -> str:
@@ -222,7 +222,7 @@ def markdown(comparison: Comparison) -> str:
     lines = [f"# {_title(comparison)}", "", sentence(comparison), "", *(f"- {note}" for note in notes(comparison)), ""]
     rows = comparison.summary()
     for name, benchmark in comparison.benchmarks.items():
-        head, body = _summary_table(comparison, [r for r in rows if r["benchmark"] == name])
+        head, body = summary_table(comparison, [r for r in rows if r["benchmark"] == name])
         lines += [f"## {name}", "", *([benchmark.title, ""] if benchmark.title else []), *_table(head, body), ""]
         ranking = comparison.ranking(name)
         lines += [f"{_ranked(comparison, ranking)}", ""]
@@ -265,18 +265,30 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(map(str, row)) + " |" for row in (head, rule, *body)]
 
 
-def _summary_table(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+def summary_table(
+    comparison: Comparison, rows: Sequence[Mapping[str, Any]], brief: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows of one benchmark's table, as text; columns in which all is zero are left out.
+
+    Args:
+        comparison: What it is of.
+        rows: Of that benchmark, from `Comparison.summary`.
+        brief: Short heads, for a terminal.
+    """
     several = comparison.several_goals(rows[0]["benchmark"])
     what = "missing hypervolume" if several else "mean regret"
     points = comparison.checkpoints
     short = [_axis_word(comparison, p) for p in points]
     head = ["strategy", f"{what} after {short[0]}", *(f"after {s}" for s in short[1:])]
+    if brief:
+        head = ["", *(f"at {s}" for s in short)]
     if not several:
-        head += [f"{comparison.unit} to the optimum: median", "p90", "solved"]
+        head += ["to best" if brief else f"{comparison.unit} to the optimum: median", "p90", "solved"]
     benchmark = comparison.benchmarks[rows[0]["benchmark"]]
     if benchmark.reported and not several:
         head.append(benchmark.reported.replace("_", " "))
-    head += ["mean rank", "ask + tell (ms)", "failed", "infeasible", "repeated"]
+    head += ["rank", "ms"] if brief else ["mean rank", "ask + tell (ms)"]
+    head += ["failed", "infeasible", "repeated"]
     body = []
     for row in rows:
         line = [row["strategy"], *(gap(row["mean_gap"][p]) for p in points)]
@@ -365,7 +377,7 @@ def page(comparison: Comparison) -> str:
                 "known": benchmark.best is not None,
                 "several": several,
                 "gap": figures.gap_name(comparison, name),
-                "summary": _summary_table(comparison, [r for r in rows if r["benchmark"] == name]),
+                "summary": summary_table(comparison, [r for r in rows if r["benchmark"] == name]),
                 "figures": {id: Markup(_json(figure)) for id, figure in drawn.items()},
                 "ranking": _diagram(comparison, ranking),
                 "ranked": _ranked(comparison, ranking),

@@ -135,6 +135,8 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> fl
     """
     from scipy.stats import studentized_range
 
+    if strategies < 2:
+        return 0.0
     q = float(studentized_range.ppf(1 - alpha, strategies, np.inf)) / math.sqrt(2)
     return q * math.sqrt(strategies * (strategies + 1) / (6 * blocks))
 

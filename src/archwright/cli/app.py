@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from archwright.cli import export, lists, measure, predict, proxies, search, show
+from archwright.cli import compare, export, lists, measure, predict, proxies, search, show
 from archwright.cli.guard import guarded
 from archwright.cli.invocation import remember
 
@@ -58,6 +58,6 @@ def archwright(
     """Neural architecture search for PyTorch: data and a budget in, a trained network and the evidence for it out."""
 
 
-for _module in (search, show, export, predict, measure, proxies, lists):
+for _module in (search, show, export, predict, measure, compare, proxies, lists):
     for _function, _panel, _examples in _module.COMMANDS:
         app.command(rich_help_panel=_panel, epilog=_examples)(_function)
