@@ -74,6 +74,9 @@ def test_what_is_missing_is_told_and_a_missing_value_in_a_score():
     assert math.isnan(evaluate.score(regression)["naswot"])
     with pytest.raises(EvaluationError, match="no activation"):
         ZeroCost(space, data, ["naswot"])(Proposal(regression), 0)
+    with pytest.raises(EvaluationError, match="no activation"):
+        evaluate.value(regression)
+    assert ZeroCost(space, data, ["params"]).value(regression) == measured.metrics["params"]
     rank = ZeroCost(space, data, ["az_nas"], reference=3)
     assert math.isnan(rank.score(regression)["az_nas"])
 

@@ -95,6 +95,18 @@ class ZeroCost:
             values = {}
         return {name: values.get(name, math.nan) for name in self.proxies}
 
+    def value(self, architecture: Architecture) -> float:
+        """The first proxy of one architecture: one number, as what screens candidates takes it.
+
+        Raises:
+            EvaluationError: It cannot be computed, with the reason.
+        """
+        found = self.look(architecture)
+        first = self.proxies[0]
+        if first in found.missing:
+            raise EvaluationError(found.missing[first])
+        return found.values[first]
+
     def look(self, architecture: Architecture) -> Found:
         """All proxies of one architecture, with the reasons for missing ones, and the time that each took.
 
