@@ -21,7 +21,7 @@ HEAVY = {"torch", "sklearn", "scipy", "pandas", "plotly", "sqlalchemy", "numpy",
 
 def test_the_commands_are_those_of_the_manual():
     assert COMMANDS == [
-        "export", "measure", "predict", "proxies", "report", "resume", "search", "show",
+        "compare", "export", "measure", "predict", "proxies", "report", "resume", "search", "show",
         "spaces", "strategies", "tasks",
     ]  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_every_strategy_has_a_name_and_the_default_is_the_librarys(archwright):
     made = [entry.make(space, max_epochs=27) for entry in names.STRATEGIES.values()]
     exported = {name: getattr(strategy, name) for name in strategy.__all__}
     kinds = {name for name, kind in exported.items() if isinstance(kind, type) and issubclass(kind, strategy.Strategy)}
-    assert {type(m).__name__ for m in made} == kinds - {"Strategy", "WarmStart"}
+    assert {type(m).__name__ for m in made} == kinds - {"Strategy", "Screened", "WarmStart"}
     ours, theirs = names.find_strategy("evolution").make(space), default_strategy(space)
     assert type(ours) is type(theirs)
     assert (ours.population_size, ours.tournament_size) == (theirs.population_size, theirs.tournament_size)

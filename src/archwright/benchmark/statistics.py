@@ -117,13 +117,15 @@ def friedman(losses: ArrayLike) -> Friedman:
 
     array = np.asarray(losses, dtype=float)
     n, k = array.shape
+    if k < 2:
+        return Friedman((1.0,) * k, n, 0.0, 0.0, 1.0)
     ranked = ranks(array)
     mean = ranked.mean(axis=0)
     spread = float(((ranked - (k + 1) / 2) ** 2).sum()) / (n * (k - 1))  # k(k+1)/12 where there are no ties
     chi2 = float(n * ((mean - (k + 1) / 2) ** 2).sum() / spread) if spread > 0 else 0.0
     left = n * (k - 1) - chi2
     f = math.inf if left <= 1e-12 else (n - 1) * chi2 / left
-    p = float(f_distribution.sf(f, k - 1, (k - 1) * (n - 1))) if n > 1 and k > 1 else 1.0
+    p = float(f_distribution.sf(f, k - 1, (k - 1) * (n - 1))) if n > 1 else 1.0
     return Friedman(tuple(mean.tolist()), n, chi2, f, p)
 
 
