@@ -137,6 +137,46 @@ STRATEGIES = {
             "Zhang & Li, IEEE TEVC 11(6), 2007, doi.org/10.1109/TEVC.2007.892759",
         ),
         StrategyName(
+            "tpe",
+            "archwright.strategy.with_optuna:Optuna",
+            {"sampler": "tpe"},
+            "tens to hundreds of trials, many decisions, conditional ones and real numbers; Optuna's own",
+            "spaces in which architectures are alike by structure, not by single decisions",
+            "Watanabe, 2023, arxiv.org/abs/2304.11127",
+        ),
+        StrategyName(
+            "cma-es",
+            "archwright.strategy.with_optuna:Optuna",
+            {"sampler": "cma-es"},
+            "spaces of integers and real numbers, hundreds of trials; Optuna's own",
+            "choices and conditional decisions, which it draws at random; several goals",
+            "Hansen, 2016, arxiv.org/abs/1604.00772",
+        ),
+        StrategyName(
+            "optuna-gp",
+            "archwright.strategy.with_optuna:Optuna",
+            {"sampler": "gp"},
+            "up to some hundreds of trials, decisions that are always live; Optuna's own",
+            "conditional decisions, which it draws at random; a thousand trials: seconds for each",
+            "Ament et al., NeurIPS 2023, arxiv.org/abs/2310.20708",
+        ),
+        StrategyName(
+            "bananas",
+            "archwright.strategy.bananas:Bananas",
+            {},
+            "cells and graphs, from some tens of trials up: predicts scores from paths through a network",
+            "fewer than about 20 trials; networks whose paths have nothing in common",
+            "White et al., AAAI 2021, arxiv.org/abs/1910.11858",
+        ),
+        StrategyName(
+            "portfolio",
+            "archwright.strategy.portfolio:Portfolio",
+            {},
+            "spaces of which nothing is known: evolution, local search, bananas; the better, the more often",
+            "fewer than about 50 trials, in which it cannot tell them apart",
+            "Auer et al., Machine Learning 47, 2002; Fialho et al., GECCO 2010",
+        ),
+        StrategyName(
             "random",
             "archwright.strategy.random:Random",
             {},
@@ -282,10 +322,12 @@ def _must_be_given(factory: Callable[..., Any], argument: str) -> bool:
 
 def strategy_of(described: Mapping[str, Any]) -> str:
     """The name of a strategy as a run keeps it; its class's name where it has no other."""
-    known = (entry for entry in STRATEGIES.values() if entry.where.endswith(f":{described.get('name')}"))
-    entry = next(known, None)
-    if entry is None:
+    known = [entry for entry in STRATEGIES.values() if entry.where.endswith(f":{described.get('name')}")]
+    if not known:
         return str(described.get("name", ""))
+    # One class may have several names, told apart by their settings.
+    given = described.get("arguments") or {}
+    entry = min(known, key=lambda e: sum(given.get(name) != value for name, value in e.settings.items()))
     inner = (described.get("parts") or {}).get("strategy")
     return f"{entry.name}/{strategy_of(inner)}" if entry.around and isinstance(inner, Mapping) else entry.name
 

@@ -2,6 +2,7 @@
 
 from archwright.strategy.annealing import SimulatedAnnealing
 from archwright.strategy.asha import ASHA
+from archwright.strategy.bananas import Bananas
 from archwright.strategy.bohb import BOHB
 from archwright.strategy.curves import CurveStopping
 from archwright.strategy.evolution import RegularizedEvolution
@@ -13,8 +14,10 @@ from archwright.strategy.local import LocalSearch
 from archwright.strategy.making import Known, make
 from archwright.strategy.moead import MOEAD
 from archwright.strategy.nsga2 import NSGA2
+from archwright.strategy.portfolio import Portfolio
 from archwright.strategy.random import Random
 from archwright.strategy.reward import Reward
+from archwright.strategy.screened import Screened
 from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
 from archwright.strategy.warm import WarmStart
@@ -23,6 +26,7 @@ from archwright.strategy.with_optuna import Optuna
 __all__ = [
     "ASHA",
     "BOHB",
+    "Bananas",
     "CurveStopping",
     "GeneticAlgorithm",
     "Grid",
@@ -32,9 +36,11 @@ __all__ = [
     "MOEAD",
     "NSGA2",
     "Optuna",
+    "Portfolio",
     "Random",
     "RegularizedEvolution",
     "Reward",
+    "Screened",
     "Seen",
     "SimulatedAnnealing",
     "Strategy",

@@ -14,6 +14,8 @@ from archwright.trial import Proposal, Trial
 
 __all__ = ["LocalSearch"]
 
+RESTART = "restart after"
+
 
 class LocalSearch(Strategy):
     """Try the neighbours of an architecture in random order, move to the first that is better, and start
@@ -47,14 +49,15 @@ class LocalSearch(Strategy):
         if new:
             neighbour = self._around[new[rng.integers(len(new))]]
             return Proposal(neighbour, parents=(here.number,), origin=f"neighbour of {here.number}")
-        return Proposal(self._seen.fresh(rng, pending), origin=f"restart after {here.number}")
+        return Proposal(self._seen.fresh(rng, pending), origin=f"{RESTART} {here.number}")
 
     def tell(self, trial: Trial) -> None:
         self._seen.add(trial)
         self._told += 1
         if trial.status == "failed":
             return
-        starting = not trial.proposal.parents and self._told > self.initial
+        # By its own words: a trial of another strategy or of an earlier search has no parents here either.
+        starting = trial.proposal.origin.startswith(RESTART)
         if self._here is None or starting or dominates(trial, self._here):
             self._here = trial
             self._around = self.space.neighbours(trial.architecture)
