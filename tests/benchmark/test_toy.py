@@ -83,6 +83,21 @@ def test_the_front_of_two_goals():
     assert toy("toy").front == {}
 
 
+def test_the_search_itself_runs_on_it():
+    """Ceilings are held before training, goals found, failures passed by."""
+    import archwright
+
+    problem = toy("toy-params")
+    objectives = [*problem.objectives.goals, archwright.at_most(params=10_000)]
+    found = archwright.search(
+        space=problem.space, evaluate=problem.evaluator, objectives=objectives, trials=60, progress=False
+    )
+    done = [t for t in found.trials if t.status == "done"]
+    assert all(t.measurement.costs["params"] <= 10_000 for t in done)
+    assert all("accuracy" in t.measurement.metrics for t in done)
+    assert {t.status for t in found.trials} >= {"done", "infeasible"}
+
+
 def test_names():
     assert len(set(names())) == len(names())
     for name in ("mini", "nasbench201-cifar10-12", "nasbench201-cifar10-latency-raspi4", "nasbenchgraph-cora", "toy"):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from archwright.errors import EvaluationError, did_you_mean
+from archwright.errors import EvaluationError
 from archwright.evaluator import Context, StopTrial
 from archwright.objective import Objectives
 from archwright.objective.pareto import non_dominated_sort
@@ -109,12 +109,9 @@ class Lookup:
         )
 
     def costs(self, architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
-        """The costs called `names`, known without training."""
+        """Those of the costs called `names` that the table has."""
         row = self.row(architecture)
-        for name in names:
-            if name not in self.known_costs:
-                raise EvaluationError(f"{self.name} has no cost {name!r}. {did_you_mean(name, self.known_costs)}")
-        return {name: float(self.known_costs[name][row]) for name in names}
+        return {name: float(self.known_costs[name][row]) for name in names if name in self.known_costs}
 
     def row(self, architecture: Architecture) -> int:
         """The row of an architecture.

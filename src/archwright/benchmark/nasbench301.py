@@ -19,7 +19,7 @@ from archwright.benchmark.reading import folders
 from archwright.errors import DataError, EvaluationError
 from archwright.evaluator import Context
 from archwright.objective import Objectives, maximize
-from archwright.space import Architecture, Flow, Space, choice, searchable, subset
+from archwright.space import Flow, Space, choice, searchable, subset
 from archwright.trial import Measurement, Proposal
 
 __all__ = ["OPERATIONS", "Genotype", "darts_space", "nasbench301"]
@@ -103,12 +103,6 @@ class Surrogate:
             for folder in self.folders
         )
         return Measurement(metrics={"accuracy": accuracy}, seconds=seconds, epochs=EPOCHS)
-
-    def costs(self, architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
-        """Nothing is known without training."""
-        for name in names:
-            raise EvaluationError(f"nasbench301 has no cost {name!r}")
-        return {}
 
 
 @functools.cache
