@@ -67,7 +67,7 @@ def correlations(
     learning = task.load(data)
     space = learning.space()
     training = Training(space, learning, Recipe(epochs=epochs, precision="float32", layout="contiguous"))
-    looker = ZeroCost(space, learning, seed=seed)
+    looker = ZeroCost(space, learning, seed=seed, reference=16)
     chosen = below(space, training, n, most, seed)
     accuracies = [training(Proposal(a), seed).metrics["accuracy"] for a in chosen]
     scores = [looker.score(a) for a in chosen]
@@ -77,10 +77,10 @@ def correlations(
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--data", nargs="*", default=["digits", "mnist1d"])
-    arguments.add_argument("--architectures", type=int, default=40, help="trained on each data set")
-    arguments.add_argument("--epochs", type=int, default=5)
+    arguments.add_argument("--architectures", type=int, default=30, help="trained on each data set")
+    arguments.add_argument("--epochs", type=int, default=3)
     arguments.add_argument("--most-params", type=int, default=30_000)
-    arguments.add_argument("--timed", type=int, default=20, help="architectures that costs are measured on")
+    arguments.add_argument("--timed", type=int, default=12, help="architectures that costs are measured on")
     arguments.add_argument("--seed", type=int, default=0)
     given = arguments.parse_args()
     torch.set_num_threads(1)
