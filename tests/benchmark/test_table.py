@@ -88,6 +88,8 @@ def test_a_space_with_decisions_that_are_not_always_live(tmp_path):
         assert problem.measure(architecture).metrics == {"accuracy": i / 10}
     with pytest.raises(EvaluationError, match="mine has no row for"):
         problem.measure(first)
+    with pytest.raises(DataError, match="row 0, column 'note': is 'text', not a finite number"):
+        table(path, space=space, objectives=maximize("note"))
     wrong = pd.DataFrame(rows)
     wrong.loc[2, names[2]] = 7
     wrong.to_csv(path, index=False)

@@ -57,7 +57,7 @@ def table(
     Args:
         path: The file.
         space: The decisions' space. Then only columns named as its decisions are decisions, where one that is not live
-            is empty, other columns are metrics, and architectures without a row are failures. Without it every column's
+            is empty, columns that nobody asks for are left alone, and architectures without a row are failures. Without it every column's
             values are a `choice`, and the rows that there are make the space.
         objectives: Instead of the marks in the heading: what is searched on, by the names of columns.
         reported: Instead of the mark in the heading: a column.
@@ -66,10 +66,8 @@ def table(
     read = Table(path)
     name = name or read.path.stem
     columns = {column: _meaning(column) for column in read.names}
-    goals = [Goal(m, d) for d, m in columns.values() if d in DIRECTIONS]  # type: ignore[arg-type]
-    if objectives is not None:
-        goals = []
-    found = Objectives.of(objectives) if objectives is not None else Objectives.of(goals) if goals else None
+    marked = [Goal(m, d) for d, m in columns.values() if d in DIRECTIONS]  # type: ignore[arg-type]
+    found = Objectives.of(objectives) if objectives is not None else Objectives.of(marked) if marked else None
     if found is None:
         raise DataError(
             f"table {str(read.path)!r} marks no column as a goal: write its heading like {EXAMPLE!r}, or give "
@@ -83,13 +81,16 @@ def table(
     for metric in sorted(wanted | ({reported} if reported else set())):
         if metric not in others:
             read.require([metric])
-    numeric = {m: read.numbers(column_of[m], missing=m not in COSTS) for m in others if _is_numeric(read, column_of[m])}
+    numeric = {
+        m: read.numbers(column_of[m], missing=m not in COSTS)
+        for m in others
+        if m in wanted or m == reported or m in COSTS
+    }
     rows, space = _rows(read, decisions, space)
-    metrics = {m: v for m, v in numeric.items() if m not in COSTS}
     lookup = Lookup(
         name,
         rows,
-        {m: v for m, v in metrics.items() if m in wanted or m == reported},
+        {m: v for m, v in numeric.items() if m not in COSTS},
         costs={m: v for m, v in numeric.items() if m in COSTS},
         seconds=read.numbers("seconds") if "seconds" in read.names else np.ones(len(read)),
         epochs=1,
@@ -132,12 +133,6 @@ def _decisions(
     if not found:
         raise DataError(f"table {str(read.path)!r} has no column of decisions: write its heading like {EXAMPLE!r}")
     return found
-
-
-def _is_numeric(read: Table, column: str) -> bool:
-    """Whether a column is one of numbers; a column of texts beside a given space is no metric."""
-    mark, name = _meaning(column)
-    return bool(mark) or name in COSTS or read.frame[column].dtype.kind in "iufb"
 
 
 def _rows(read: Table, decisions: Sequence[str], space: Space | None) -> tuple[Rows, Space]:
