@@ -57,8 +57,8 @@ def table(
     Args:
         path: The file.
         space: The decisions' space. Then only columns named as its decisions are decisions, where one that is not live
-            is empty, columns that nobody asks for are left alone, and architectures without a row are failures. Without it every column's
-            values are a `choice`, and the rows that there are make the space.
+            is empty, columns that nobody asks for are left alone, and architectures without a row are failures. Without
+            it every column's values are a `choice`, and the rows that there are make the space.
         objectives: Instead of the marks in the heading: what is searched on, by the names of columns.
         reported: Instead of the mark in the heading: a column.
         name: The benchmark's; the file's by default.
