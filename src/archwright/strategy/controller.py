@@ -21,9 +21,9 @@ class Controller(nn.Module):
 
     The controller of Zoph & Le, *Neural Architecture Search with Reinforcement Learning*, ICLR 2017
     (https://arxiv.org/abs/1611.01578), section 3.1, with the temperature and the tanh constant of Pham et al., *ENAS*,
-    ICML 2018 (https://arxiv.org/abs/1802.03268). A step reads the embedding of the last action plus that of the place to
-    decide (episodes of conditional spaces differ in their places), and its softmax is over the actions of that place
-    alone. Weights begin uniform in -0.1..0.1, so that the first episodes are nearly uniform.
+    ICML 2018 (https://arxiv.org/abs/1802.03268). A step reads the embedding of the last action plus that of the place
+    to decide (episodes of conditional spaces differ in their places), and its softmax is over the actions of that
+    place alone. Weights begin uniform in -0.1..0.1, so that the first episodes are nearly uniform.
 
     Args:
         process: What is decided.

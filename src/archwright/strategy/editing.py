@@ -41,8 +41,8 @@ class Editing(Strategy):
     edits led to. Departures:
 
     - The policy is a softmax over the edits that the architecture allows, each with one preference, in place of a
-      bidirectional LSTM that reads it: that is learnt from tens of trials. Preferences are of (kind, decision, value), so
-      they hold both where an edit is worth while and which value is good there.
+      bidirectional LSTM that reads it: that is learnt from tens of trials. Preferences are of (kind, decision, value),
+      so they hold both where an edit is worth while and which value is good there.
     - One edit makes a proposal, not a sequence of them; its return is the reward of the child less that of its parent,
       less the moving average of that.
     - The parent is the best trial with an edit left that leads to a new function; of the `parents` best, none may have
@@ -98,7 +98,7 @@ class Editing(Strategy):
         self._reward = Reward(weighted, scale=scale)
         self._seen = Seen(space)
         self._told = 0
-        self._trials: dict[int, Trial] = {}
+        self._trials: dict[int, tuple[Trial, list[int]]] = {}  # with their codes
         self._best: list[Trial] = []  # at most `parents`, best first
         self._preferences: dict[Edit, float] = {}
         self._average = 0.0
@@ -107,7 +107,7 @@ class Editing(Strategy):
     def ask(self, rng: np.random.Generator, pending: Sequence[Proposal] = ()) -> Proposal:
         if self._told + len(pending) >= self.initial:
             for parent in self._best:
-                codes = self._process.codes(parent.architecture)
+                codes = self._trials[parent.number][1]
                 found = self._process.first_new(self._edited(codes, rng), self._seen, pending)
                 if found is not None:
                     edit = self.edit(codes, self._process.codes(found))
@@ -119,10 +119,11 @@ class Editing(Strategy):
         self._seen.add(trial)
         self._told += 1
         self._reward.add(trial)
+        codes = self._process.codes(trial.architecture)
         if len(trial.proposal.parents) == 1 and trial.proposal.parents[0] in self._trials:
-            self._learn(self._trials[trial.proposal.parents[0]], trial)
+            self._learn(*self._trials[trial.proposal.parents[0]], trial, codes)
         if trial.status != "failed":
-            self._trials[trial.number] = trial
+            self._trials[trial.number] = trial, codes
             together = [*self._best, trial]
             by_worth = ranked(together) if self.weighted is None else sorted(together, key=self.weighted, reverse=True)
             self._best = by_worth[: self.parents]
@@ -166,9 +167,8 @@ class Editing(Strategy):
             code = codes[place] + step if step else self._process.code(place, action, rng)
             yield self._process.changed(codes, place, code, rng)
 
-    def _learn(self, parent: Trial, child: Trial) -> None:
-        """Equation 13.12 of Sutton & Barto, 2nd edition: a gradient bandit with a baseline."""
-        codes, after = self._process.codes(parent.architecture), self._process.codes(child.architecture)
+    def _learn(self, parent: Trial, codes: list[int], child: Trial, after: list[int]) -> None:
+        """A gradient bandit with a baseline: equation 2.12 of Sutton & Barto, 2nd edition."""
         if codes == after:
             return
         gained = self._reward.of(child) - self._reward.of(parent)

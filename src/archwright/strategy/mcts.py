@@ -36,8 +36,8 @@ class MonteCarloTreeSearch(Strategy):
 
     UCT: Kocsis & Szepesvári, *Bandit Based Monte-Carlo Planning*, ECML 2006
     (https://doi.org/10.1007/11871842_29), which in a node takes the child with the highest
-    ``mean reward + exploration * sqrt(ln(visits of the node) / visits of the child)``, unvisited children first. Applied
-    to architectures by Wang et al., *AlphaX* (https://arxiv.org/abs/1903.11059). Departures:
+    ``mean reward + exploration * sqrt(ln(visits of the node) / visits of the child)``, unvisited children first.
+    Applied to architectures by Wang et al., *AlphaX* (https://arxiv.org/abs/1903.11059). Departures:
 
     - A rollout is one real measurement; there is no predictor to average others with.
     - The tree grows by all nodes that a trial goes through, not by the first new one alone.

@@ -30,8 +30,8 @@ class PPO(Strategy):
     - The advantage is the reward less a moving average; no value network.
     - The reward is by default the rank among trials (`Reward`); failed and infeasible trials have negative ones.
     - Batch, steps and learning rate suit tens to hundreds of trials; NASNet trains 20,000 networks, with 0.00035.
-    - Architectures are never measured twice. What is told late has its ratio to the controller that it was asked of; what
-      was not asked of the controller: see `archwright.strategy.policy.Policy`.
+    - Architectures are never measured twice. What is told late has its ratio to the controller that it was asked of;
+      what was not asked of the controller: see `archwright.strategy.policy.Policy`.
 
     Args:
         space: Where architectures are built.

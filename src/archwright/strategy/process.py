@@ -16,6 +16,8 @@ __all__ = ["Process", "Step"]
 Step = tuple[int, int]
 """A place and the action taken there."""
 
+MOST_KEYS = 50_000
+
 
 class Process:
     """Episodes that build an architecture of a space, for strategies that learn where to go from where they are.
@@ -40,6 +42,7 @@ class Process:
         self.sizes = tuple(
             min(d.size, levels) if d.kind in ("real", "integer") else d.size for d in space.decisions
         )  # actions of each decision
+        self._keys: dict[tuple[int, ...], str | None] = {}
 
     def place(self, codes: list[int]) -> int | None:
         """Which decision comes next, or None at the end; codes of those that leave no choice are appended."""
@@ -102,8 +105,17 @@ class Process:
         space = self.space
         under_way = {space.key(p.architecture) for p in pending}
         for codes in drawn:
-            architecture = space.architecture(codes)
-            key = space.key(architecture)
-            if key not in under_way and seen.new([key]) and (not space.rules or architecture in space):
-                return architecture
+            key = self._key(tuple(codes))
+            if key is not None and key not in under_way and seen.new([key]):
+                return space.architecture(codes)
         return None
+
+    def _key(self, codes: tuple[int, ...]) -> str | None:
+        """The canonical key of these codes, None where a rule forbids them; kept, for it takes longer than to draw."""
+        if codes not in self._keys:
+            if len(self._keys) == MOST_KEYS:
+                self._keys.clear()
+            architecture = self.space.architecture(codes)
+            allowed = not self.space.rules or architecture in self.space
+            self._keys[codes] = self.space.key(architecture) if allowed else None
+        return self._keys[codes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -30,16 +30,17 @@ class QLearning(Strategy):
 
     Baker et al., *Designing Neural Network Architectures using Reinforcement Learning* (MetaQNN), ICLR 2017
     (https://arxiv.org/abs/1611.02167), Algorithms 1 to 3: equation 3,
-    ``Q(s, u) += learning_rate * (r + discount * max Q(s', u') - Q(s, u))``, for the steps of an episode from its last to
-    its first, with a reward at the end alone; experience replay; actions at random with a probability epsilon that falls
-    with the number of trials. Departures:
+    ``Q(s, u) += learning_rate * (r + discount * max Q(s', u') - Q(s, u))``, for the steps of an episode from its last
+    to its first, with a reward at the end alone; experience replay; actions at random with a probability epsilon that
+    falls with the number of trials. Departures:
 
     - The paper trains 2,700 networks, 1,500 of them with epsilon 1.0. The default schedule has its shape, in 60 trials;
       the learning rate is ten times the paper's 0.01.
-    - A state of the paper is one layer and its depth. Here it is the place of the decision and the last `memory` actions.
+    - A state of the paper is one layer and its depth. Here it is the place of the decision and the last `memory`
+      actions.
     - The reward is by default the rank among trials, not the accuracy (`Reward`).
-    - An episode that ends in a function seen before is run again, up to `tries` times; then a random architecture
-      takes its place. Trials that were not asked for are learnt from too: Q-learning is off-policy.
+    - An episode that ends in a function seen before is run again with a larger epsilon, up to `tries` times; then
+      a random architecture takes its place. Trials that were not asked for are learnt from too: it is off-policy.
 
     Args:
         space: Where architectures are built.
@@ -105,16 +106,23 @@ class QLearning(Strategy):
     def ask(self, rng: np.random.Generator, pending: Sequence[Proposal] = ()) -> Proposal:
         epsilon = self.epsilon(len(self._told) + len(pending))
 
+        chance = epsilon
+
         def choose(place: int, steps: Sequence[Step]) -> int:
             row = self._table.get(self._state(place, steps))
-            if row is None or rng.random() < epsilon:
+            if row is None or rng.random() < chance:
                 return int(rng.integers(self._process.sizes[place]))
             highest = max(row)
             best = [action for action, value in enumerate(row) if value == highest]
             return best[0] if len(best) == 1 else best[rng.integers(len(best))]
 
-        episodes = (self._process.episode(choose, rng) for _ in range(self.tries))
-        found = self._process.first_new(episodes, self._seen, pending)
+        def episodes() -> Iterator[list[int]]:
+            nonlocal chance
+            for i in range(self.tries):
+                chance = epsilon + (1 - epsilon) * i / self.tries
+                yield self._process.episode(choose, rng)
+
+        found = self._process.first_new(episodes(), self._seen, pending)
         if found is None:
             return Proposal(self._seen.fresh(rng, pending), origin="random, for want of new episodes")
         return Proposal(found, origin="random" if epsilon == 1 else f"{epsilon:g}-greedy")
