@@ -23,7 +23,7 @@ from archwright.objective import Objectives, at_most, maximize, minimize
 from archwright.run import Budget
 from archwright.run.loop import evaluation_seed
 from archwright.space import Space, choice, integer
-from archwright.strategy import LocalSearch, Random, RegularizedEvolution, Strategy, make
+from archwright.strategy import ASHA, LocalSearch, Random, RegularizedEvolution, Strategy, make
 from archwright.trial import Measurement, Proposal, Trial
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # worker processes cannot import tests
@@ -279,6 +279,9 @@ def test_another_strategy_or_benchmark_of_the_same_name_is_run_anew(tmp_path):
     space = bowl().space
     assert identity_of_strategy(Random(space)) != identity_of_strategy(Continuing(space, 4))
     assert identity_of_strategy(Continuing(space, 4)) != identity_of_strategy(Continuing(space, 5))
+    around = [ASHA(inner(space), max_epochs=10) for inner in (Random, LocalSearch, Random)]
+    first, second, third = map(identity_of_strategy, around)
+    assert first == third != second
     assert identity_of_benchmark(bowl()) != identity_of_benchmark(bowl(fails=True))
 
 

@@ -20,6 +20,7 @@ from archwright.benchmark.problem import Benchmark
 from archwright.benchmark.simulation import Factory, Run, known_of, simulate
 from archwright.errors import ArchwrightError, BudgetError, EvaluationError, StoreError, WorkerError, did_you_mean
 from archwright.run.budget import Budget
+from archwright.run.settings import describe_strategy
 from archwright.strategy import Random, Strategy, make
 
 __all__ = ["LEDGER", "compare", "parse_budget"]
@@ -79,7 +80,7 @@ def compare(
         for label, factory in factories.items():  # all are made once here, so that a mistake is told before any work
             strategy = _made(label, factory, benchmark)
             identities[name, label] = identity_of_strategy(strategy)
-            settings[label] = repr_of(strategy)
+            settings[label] = _call_of(describe_strategy(strategy))
     ledger = Ledger(None if out is None else _folder(out) / LEDGER, {n: b.space for n, b in named.items()})
     digests = {name: identity_of_benchmark(benchmark) for name, benchmark in named.items()}
     runs: dict[tuple[str, str, int], Run] = {}
@@ -161,8 +162,8 @@ def _with_random(strategies: Mapping[str, Factory], benchmark: Benchmark) -> tup
 def _made(label: str, factory: Factory, benchmark: Benchmark) -> Strategy:
     try:
         return make(factory, benchmark.space, known_of(benchmark))
-    except (TypeError, ValueError) as error:
-        raise ArchwrightError(f"strategy {label!r} cannot be made for {benchmark.name}: {error}") from error
+    except (ArchwrightError, TypeError, ValueError) as error:
+        raise ArchwrightError(f"strategy {label!r} cannot serve {benchmark.name}: {error}") from error
 
 
 def _folder(out: str | os.PathLike[str]) -> Path:
@@ -243,12 +244,13 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def repr_of(strategy: Any) -> str:
+def _call_of(described: Any) -> str:
     """A strategy as the call that makes it, without its space."""
-    from archwright.run.settings import describe_strategy
-
-    described = describe_strategy(strategy)
-    return f"{described['name']}({', '.join(f'{k}={v!r}' for k, v in described['arguments'].items())})"
+    if isinstance(described, list):
+        return f"[{', '.join(map(_call_of, described))}]"
+    parts = {name: _call_of(part) for name, part in described.get("parts", {}).items()}
+    settings = {name: repr(value) for name, value in described["arguments"].items()}
+    return f"{described['name']}({', '.join([*parts.values(), *(f'{k}={v}' for k, v in settings.items())])})"
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def critical_difference_diagram(ranking: Ranking, strategies: Sequence[str]) -> 
     means = ranking.test.mean_ranks
     order = sorted(range(len(means)), key=lambda i: means[i])
     left, right = order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :]
-    room = 24 + 7.4 * max(len(name) for name in strategies) + 44
+    room = 24 + 8.6 * max(len(name) for name in strategies) + 48
     width, axis = 880.0, 70.0
     k = len(means)
 

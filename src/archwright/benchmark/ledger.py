@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -202,7 +203,7 @@ def identity_of_strategy(strategy: Strategy) -> str:
 def _described(strategy: Strategy) -> dict[str, Any]:
     kind = type(strategy)
     settings: dict[str, Any] = {}
-    for name in list(inspect.signature(kind).parameters)[1:]:
+    for name in inspect.signature(kind).parameters:
         value = getattr(strategy, name, None)
         if isinstance(value, Strategy):
             settings[name] = _described(value)
@@ -243,5 +244,9 @@ def _source_of(kind: type) -> list[str]:
 
 
 def _digest(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=repr)
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=_repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _repr(value: Any) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # where an object lies is not what it is

@@ -273,11 +273,11 @@ def summary_table(
     Args:
         comparison: What it is of.
         rows: Of that benchmark, from `Comparison.summary`.
-        brief: Short heads, for a terminal.
+        brief: Few columns with short heads, for a terminal.
     """
     several = comparison.several_goals(rows[0]["benchmark"])
     what = "missing hypervolume" if several else "mean regret"
-    points = comparison.checkpoints
+    points = comparison.checkpoints[-3:] if brief else comparison.checkpoints
     short = [_axis_word(comparison, p) for p in points]
     head = ["strategy", f"{what} after {short[0]}", *(f"after {s}" for s in short[1:])]
     if brief:
@@ -285,20 +285,22 @@ def summary_table(
     if not several:
         head += ["to best" if brief else f"{comparison.unit} to the optimum: median", "p90", "solved"]
     benchmark = comparison.benchmarks[rows[0]["benchmark"]]
-    if benchmark.reported and not several:
+    reported = bool(benchmark.reported) and not several and not brief
+    if reported:
         head.append(benchmark.reported.replace("_", " "))
-    head += ["rank", "ms"] if brief else ["mean rank", "ask + tell (ms)"]
-    head += ["failed", "infeasible", "repeated"]
+    head += ["rank"] if brief else ["mean rank", "ask + tell (ms)", "failed", "infeasible", "repeated"]
     body = []
     for row in rows:
         line = [row["strategy"], *(gap(row["mean_gap"][p]) for p in points)]
         if not several:
             o = row["to_optimum"]
             line += [reached(o["median"], comparison), reached(o["p90"], comparison), f"{o['solved']:.0%}"]
-        if benchmark.reported and not several:
+        if reported:
             line.append(wording.metric(row["reported"]))
-        line += [f"{row['mean_rank']:.2f}", f"{row['ask_ms'] + row['tell_ms']:.3g}"]
-        line += [_plain(row[status]) for status in ("failed", "infeasible", "repeated")]
+        line.append(f"{row['mean_rank']:.2f}")
+        if not brief:
+            line.append(f"{row['ask_ms'] + row['tell_ms']:.3g}")
+            line += [_plain(row[status]) for status in ("failed", "infeasible", "repeated")]
         body.append(line)
     quiet = [i for i, name in enumerate(head) if name in ("failed", "infeasible", "repeated")]
     dropped = {i for i in quiet if all(line[i] == "0" for line in body)}

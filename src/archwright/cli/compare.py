@@ -180,7 +180,7 @@ def _show(comparison: Comparison) -> None:
         head, body = summary_table(comparison, [row for row in rows if row["benchmark"] == name], brief=True)
         table = Table(title=name, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
         for i, title in enumerate(head):
-            table.add_column(title, justify="right" if i else "left", header_style="dim", no_wrap=not i)
+            table.add_column(title, justify="right" if i else "left", header_style="dim", no_wrap=True)
         for line in body:
             table.add_row(*line)
         shown.print()
