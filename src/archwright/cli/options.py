@@ -124,6 +124,16 @@ Baseline = Annotated[
         "--baseline/--no-baseline",
     ),
 ]
+WarmStart = Annotated[
+    str | None,
+    _option(
+        "The folder of an earlier search of the same space: begin with its trials, or, where its data were others, "
+        "with its best architectures.",
+        "OUT",
+        _HOW,
+        complete=names.complete_run,
+    ),
+]
 
 # Data
 

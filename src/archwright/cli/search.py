@@ -59,6 +59,7 @@ def search(
     deterministic: options.Deterministic = False,
     train_epochs: options.TrainEpochs = None,
     baseline: options.Baseline = None,
+    warm_start: options.WarmStart = None,
     target: options.Target = None,
     kind: options.Kind = None,
     resize: options.Resize = None,
@@ -73,6 +74,7 @@ def search(
     """
     deciding = names.find_strategy(strategy)
     processes = _workers(workers)
+    earlier = None if warm_start is None else places.find(warm_start).store
     limits = learning.ceilings(
         params=max_params, macs=max_macs, bytes=max_bytes, peak_bytes=max_peak_memory, latency_ms=max_latency
     )
@@ -121,6 +123,7 @@ def search(
                 memory_limit=memory_limit,
                 recipe=recipe,
                 baseline=baseline,
+                warm_start=earlier,
                 progress=not quiet,
                 command=command,
                 notes={"data": learning.where_from(data), "options": reading, "space": space},

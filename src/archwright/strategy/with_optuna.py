@@ -102,6 +102,7 @@ class Optuna(Strategy):
         self.objectives = objectives
         self.seed = seed
         self.tries = tries
+        self._lasting: dict[str, Any] = {}
         self._given = {**_suited(sampler, space, len(objectives.goals) if objectives else 1), **self.settings}
         self._check_settings()
         self._distributions = {d.name: _distribution(d.kind, d.size) for d in space.decisions}
@@ -154,6 +155,7 @@ class Optuna(Strategy):
         import optuna
 
         self._memory = _memory()
+        self._lasting = _lasting()
         self._worst = self._best = None
         self._puts = 0
         before = optuna.logging.get_verbosity()
@@ -241,6 +243,11 @@ class Optuna(Strategy):
 
         with _quiet():
             made: BaseSampler = getattr(optuna.samplers, SAMPLERS[self.sampler])(seed=seed, **self._given)
+        # What is lasting in them, which decisions were live together in told trials, they need not find out anew: that
+        # takes longer than all the rest.
+        for name, lasting in self._lasting.items():
+            if getattr(made, name, None) is not None:
+                setattr(made, name, lasting)
         return made
 
     def _check_settings(self) -> None:
@@ -296,6 +303,34 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _lasting() -> dict[str, Any]:
+    """What samplers keep of a study between asks, by the names of their attributes."""
+    from optuna.search_space import IntersectionSearchSpace
+    from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace, _SearchSpaceGroup
+    from optuna.trial import TrialState
+
+    class Groups(_GroupDecomposedSearchSpace):
+        """Optuna's, but each trial is gone through once."""
+
+        def __init__(self) -> None:
+            super().__init__(include_pruned=True)
+            self.counted = 0
+
+        def calculate(self, study: Study, use_cache: bool = False) -> _SearchSpaceGroup:
+            done = study._get_trials(deepcopy=False, states=(TrialState.COMPLETE,), use_cache=use_cache)
+            for trial in done[self.counted :]:
+                self._search_space.add_distributions(trial.distributions)
+            self.counted = len(done)
+            return self._search_space
+
+    shared = IntersectionSearchSpace()
+    return {
+        "_search_space": shared,
+        "_intersection_search_space": shared,
+        "_group_decomposed_search_space": Groups(),
+    }
 
 
 def _memory() -> Any:
