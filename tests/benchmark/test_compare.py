@@ -1,8 +1,6 @@
 """Comparing strategies: what is charged, what is paired, what is kept, and what is worked out from it."""
 
 import math
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import cloudpickle
 import numpy as np
+import psutil
 import pytest
 
 from archwright.benchmark import Benchmark
@@ -327,13 +326,16 @@ def test_a_comparison_that_is_killed_goes_on_from_what_had_ended(tmp_path):
     script.write_text(SCRIPT)
     out = tmp_path / "out"
     command = [sys.executable, str(script), str(out), str(Path(__file__).parent)]
-    started = subprocess.Popen([*command, "2"], start_new_session=True, stderr=subprocess.DEVNULL)
+    started = subprocess.Popen([*command, "2"], stderr=subprocess.DEVNULL)
     file = out / LEDGER
     deadline = time.monotonic() + 60
     while not (file.exists() and file.read_bytes().count(b"\n") >= 6) and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.killpg(started.pid, signal.SIGKILL)
+    workers = psutil.Process(started.pid).children(recursive=True)
+    started.kill()
     started.wait()
+    _, left = psutil.wait_procs(workers, timeout=30)
+    assert left == []  # nobody is left to wait for work that never comes
     kept = file.read_bytes().count(b"\n")
     assert 6 <= kept < 40
     done = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=120)

@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -201,6 +202,7 @@ def _done(jobs: list[_Job], workers: int) -> Iterable[tuple[_Job, Run]]:
     calls = (
         delayed(_elsewhere)(
             number,
+            os.getpid(),
             tuple(sys.path),
             parts[id(job.benchmark)],
             parts[id(job.factory)],
@@ -230,7 +232,11 @@ _arrived: dict[bytes, Any] = {}
 """What this worker process has unpickled."""
 
 
-def _elsewhere(number: int, path: tuple[str, ...], benchmark: bytes, factory: bytes, job: _Job) -> tuple[int, Run]:
+def _elsewhere(
+    number: int, parent: int, path: tuple[str, ...], benchmark: bytes, factory: bytes, job: _Job
+) -> tuple[int, Run]:
+    if not _arrived:  # its first job
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     sys.path[:] = path  # the worker finds the modules that we find
     for data in (benchmark, factory):
         if data not in _arrived:
@@ -238,6 +244,13 @@ def _elsewhere(number: int, path: tuple[str, ...], benchmark: bytes, factory: by
 
             _arrived[data] = cloudpickle.loads(data)
     return number, replace(job, benchmark=_arrived[benchmark], factory=_arrived[factory])()
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent has: one that was killed could not say so, and idle workers would stay."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _cores() -> int:
