@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +30,7 @@ class ASHA(Strategy):
     - Whoever goes on does so from its weights, so a rung costs only the epochs that it adds.
     - With several goals a rung is ordered by non-dominated rank, then crowding (as MO-ASHA, Schmucker et al.,
       https://arxiv.org/abs/2106.12639). Failed trials, and those above a ceiling, are in no rung.
+    - Where `max_epochs` leaves no rung of `min_epochs` below it, every architecture is trained in full.
     - When the space has nothing new left, the best goes on until one is trained in full, however small its rung.
 
     Args:
@@ -52,7 +54,7 @@ class ASHA(Strategy):
         self.space = self._starter.space
         self._members: list[list[Trial]] = [[] for _ in self.rungs]
         self._highest: dict[str, int] = {}  # the highest rung told of each key
-        self._order: dict[int, list[Trial]] = {}  # members best first, of rungs that have not changed since
+        self._order: dict[int, list[Trial]] = {}  # members best first, where known
 
     def ask(self, rng: np.random.Generator, pending: Sequence[Proposal] = ()) -> Proposal:
         under_way = {self.space.key(p.architecture) for p in pending}
@@ -76,7 +78,10 @@ class ASHA(Strategy):
         self._highest[key] = max(rung, self._highest.get(key, 0))
         if may_go_on(trial):
             self._members[rung].append(trial)
-            self._order.pop(rung, None)
+            if len(trial.scores or ()) == 1 and rung in self._order:
+                bisect.insort(self._order[rung], trial, key=lambda t: (t.scores, t.number))
+            else:
+                self._order.pop(rung, None)
 
     def _ranked(self, rung: int) -> list[Trial]:
         if rung not in self._order:
