@@ -161,6 +161,14 @@ STRATEGIES = {
             "Ament et al., NeurIPS 2023, arxiv.org/abs/2310.20708",
         ),
         StrategyName(
+            "gaussian",
+            "archwright.strategy.gaussian:GaussianProcess",
+            {},
+            "almost every search of up to some thousand trials: learns from what architectures compute, needs the fewest",
+            "trainings that take less than some hundredths of a second, which its thinking would slow down",
+            "Jones et al., J. Global Optimization 13, 1998; Kadlecova et al., ICML 2024, arxiv.org/abs/2404.16551",
+        ),
+        StrategyName(
             "bananas",
             "archwright.strategy.bananas:Bananas",
             {},

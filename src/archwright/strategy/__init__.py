@@ -7,6 +7,7 @@ from archwright.strategy.bohb import BOHB
 from archwright.strategy.curves import CurveStopping
 from archwright.strategy.editing import Editing
 from archwright.strategy.evolution import RegularizedEvolution
+from archwright.strategy.gaussian import GaussianProcess
 from archwright.strategy.genetic import GeneticAlgorithm
 from archwright.strategy.grid import Grid
 from archwright.strategy.halving import SuccessiveHalving
@@ -35,6 +36,7 @@ __all__ = [
     "Bananas",
     "CurveStopping",
     "Editing",
+    "GaussianProcess",
     "GeneticAlgorithm",
     "Grid",
     "Hyperband",

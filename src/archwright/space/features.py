@@ -1,0 +1,492 @@
+"""What an architecture computes, as numbers for a predictor, for whole batches at once.
+
+A third evaluator of the traced expression, beside `canonical` (hashes) and `graph` (one drawing). Each signal is
+given a few arrays with a column an architecture, and what an operation, a sum or a choice does to them is one line
+each below: so nothing is built, and thousands of architectures take milliseconds.
+
+The features follow the canonical form: identities, dead branches and the order of terms leave no trace in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations, pairwise
+from typing import Any
+
+import numpy as np
+
+from archwright.space.canonical import _Batch
+from archwright.space.encoding import encode
+from archwright.space.layout import Decision
+from archwright.space.nodes import Subset
+from archwright.space.space import Space
+from archwright.space.trace import Concat, Expression, Input, Leaf, Op, Record, Select, Sum, Value
+
+__all__ = ["Features"]
+
+MOST_SYMBOLS = 12  # more different labels than this: operations are told apart by their heads alone
+MOST_SETS = (
+    5  # up to so many kinds, paths are measured through every set of them; beyond, through each and all but each
+)
+LONGEST = 8  # paths are counted by their length, and those of so many operations or more together
+CHUNK = 4096  # rows at once: arrays that stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What is known of one signal of the network; every array has a column an architecture (or one for all).
+
+    Args:
+        alive: Whether there is a signal at all.
+        sums: What adds up where signals are added: `Rows` says which row is what.
+        least: What the smaller of two is taken of; `inf` where there is nothing.
+        most: What the larger is taken of; `-inf` where there is nothing.
+    """
+
+    alive: Any
+    sums: Any
+    least: Any
+    most: Any
+
+
+class Rows:
+    """Where things are in the arrays of a `Signal`, for the kinds of operations and sets of kinds of one space."""
+
+    def __init__(self, kinds: int, sets: Sequence[frozenset[int]]):
+        self.kinds = kinds
+        self.inside = np.array([[k in s for k in range(kinds)] for s in sets], dtype=float).reshape(len(sets), kinds)
+        at = np.cumsum([0, kinds + 1, len(sets), LONGEST + 1, kinds])
+        # Summands by the kind of their operation (the last: the input itself); paths that keep to a set; paths by their
+        # length; operations of a kind, once for each path that they are on.
+        self.terms, self.keeping, self.lengths, self.met = (slice(i, j) for i, j in pairwise(at))
+        self.n_sums = int(at[-1])
+        self.n_sets = len(sets)
+        # Of paths that keep to a set, their lengths; of all paths, how many of their operations are in the set.
+        self.within, self.along = slice(0, len(sets)), slice(len(sets), 2 * len(sets))
+
+    def nothing(self) -> Signal:
+        bounds = np.full((2 * self.n_sets, 1), np.inf)
+        return Signal(False, np.zeros((self.n_sums, 1)), bounds, -bounds)
+
+    def input(self) -> Signal:
+        """One path, on which nothing lies."""
+        sums = np.zeros((self.n_sums, 1))
+        sums[self.terms.stop - 1] = sums[self.keeping] = sums[self.lengths.start] = 1
+        zeros = np.zeros((2 * self.n_sets, 1))
+        return Signal(True, sums, zeros, zeros)
+
+    def applied(self, kind: int, x: Signal) -> Signal:
+        """What an operation of this kind makes of a signal: it now ends every path."""
+        inside = self.inside[:, kind, None]
+        sums = np.zeros((self.n_sums, x.sums.shape[1]))
+        sums[kind] = 1
+        sums[self.keeping] = x.sums[self.keeping] * inside
+        lengths = x.sums[self.lengths]
+        sums[self.lengths][1:] = lengths[:-1]
+        sums[self.lengths.stop - 1] += lengths[-1]
+        sums[self.met] = x.sums[self.met]
+        sums[self.met.start + kind] += lengths.sum(axis=0)
+        outside = np.where(inside > 0, 0, np.inf)
+        least, most = (y + np.concatenate([inside, inside]) for y in (x.least, x.most))
+        least[self.within] += outside
+        most[self.within] -= outside
+        return Signal(True, sums, least, most)
+
+    def features(self, output: Signal) -> np.ndarray:
+        """The paths from input to output as numbers. Shape: (columns, n)."""
+        counts = np.concatenate(
+            [output.sums[self.keeping], output.sums[self.lengths], self.inside @ output.sums[self.met]]
+        )
+        # No path is as good as an endless one, and shorter than the empty one.
+        least, most = 1 / (1 + output.least), np.where(np.isfinite(output.most), 1 + output.most, 0)
+        return np.concatenate([np.log1p(counts), least, most])
+
+
+class Features:
+    """Numbers that say what the architectures of a space compute, in groups that a predictor may weigh apart.
+
+    - ``decisions``: `Space.encode`, of the decisions that have an effect.
+    - ``operations``: how many operations of each kind there are, and the sums of their numeric arguments.
+    - ``edges``: how many results of one kind of operation are read by another kind, by the output, or are the input:
+      with them the degrees of input and output.
+    - ``paths``: for sets of kinds of operations, how many paths from input to output keep to the set, the least and the
+      most operations on one, and the same of the set's operations on any path; and how many paths there are of each
+      length.
+
+    The last three are the features of Kadlecová et al., *Surprisingly Strong Performance Prediction with Neural Graph
+    Features*, ICML 2024 (https://arxiv.org/abs/2404.16551), and numbers of paths. Compared with one column for every
+    order of operations on a path (White et al., *BANANAS*, AAAI 2021, https://arxiv.org/abs/1910.11858), sets of kinds
+    need no list of all paths, and predict better from few trainings. Where a space is a structure of values and no
+    network, the calls in it count as operations, and the last two groups are absent.
+
+    Columns are standardised, and divided by the square root of how many their group has, so that two random
+    architectures lie at a mean squared distance of 2 in every group; columns that never vary are left out.
+
+    Args:
+        space: Where the architectures come from.
+    """
+
+    def __init__(self, space: Space):
+        self.space = space
+        self._order = _children_first(space.expression)
+        self._open = _open_parts(self._order)
+        self._ops = [e for e in self._order if isinstance(e, Op)]
+        self._calls = _calls(space.expression)
+        labels = [e.label for e in self._ops] + list(self._calls)
+        self.symbols, self._symbol_of = _symbols(labels)
+        self._rows = Rows(len(self.symbols), _sets(len(self.symbols)))
+        self._fit()
+
+    def _fit(self) -> None:
+        reference = self._reference()
+        parts, self.groups, at = [], {}, 0
+        self._kept: dict[str, np.ndarray] = {}
+        for name, raw in self.raw(reference).items():
+            spread = raw.std(axis=0)
+            kept = np.flatnonzero(spread > 1e-9)
+            if not len(kept):
+                continue
+            self._kept[name] = kept
+            self.groups[name] = slice(at, at + len(kept))
+            at += len(kept)
+            parts.append((raw[:, kept].mean(axis=0), spread[kept] * np.sqrt(len(kept))))
+        self.size = at
+        self._centre = np.concatenate([c for c, _ in parts] or [np.zeros(0)])
+        self._scale = np.concatenate([s for _, s in parts] or [np.zeros(0)])
+
+    def _reference(self) -> np.ndarray:
+        if self.space.enumerable and len(codes := self.space.all_codes()) <= 2000:
+            return codes
+        return self.space.sample_codes(np.random.default_rng(0), 1000)
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        """The features of many architectures. Shapes: (n, n_decisions) to (n, size), float32."""
+        out = np.empty((len(codes), self.size), dtype=np.float32)
+        for start in range(0, len(codes), CHUNK):
+            rows = slice(start, start + CHUNK)
+            raw = self.raw(codes[rows])
+            for name, columns in self.groups.items():
+                out[rows, columns] = raw[name][:, self._kept[name]]
+        out -= self._centre.astype(np.float32)
+        out /= self._scale.astype(np.float32)
+        return out
+
+    def raw(self, codes: np.ndarray) -> dict[str, np.ndarray]:
+        """The groups as they are, before anything is scaled or left out. Shapes: (n, columns of the group)."""
+        return _Walk(self, codes).groups()
+
+
+class _Walk:
+    """The features of one batch of architectures."""
+
+    def __init__(self, features: Features, codes: np.ndarray):
+        self.of = features
+        self.codes = codes
+        self.n = len(codes)
+        self.hashes = _Batch(codes, {})
+        self.known: dict[int, Signal] = {}
+        self.reached = self._reach()
+
+    def groups(self) -> dict[str, np.ndarray]:
+        f, n = self.of, self.n
+        made = {"decisions": self._decisions()}
+        weights = self._weights()
+        made["operations"] = self._operations(weights)
+        if not f._ops:
+            return made
+        output = self.signal(f.space.expression)
+        made["edges"] = self._edges(weights, output)
+        made["paths"] = np.broadcast_to(f._rows.features(output), (f._rows.features(output).shape[0], n)).T
+        return made
+
+    # Which parts of the expression an architecture has.
+
+    def _reach(self) -> dict[int, np.ndarray]:
+        reached = {id(self.of.space.expression): np.ones(self.n, dtype=bool)}
+
+        def reach(e: Expression, where: np.ndarray) -> None:
+            if id(e) in self.of._open:
+                before = reached.get(id(e))
+                reached[id(e)] = where if before is None else before | where
+
+        for e in reversed(self.of._order):
+            here = reached.get(id(e))
+            if here is None:
+                continue
+            if isinstance(e, Select):
+                index = self._index(e)
+                for i, option in enumerate(e.options):
+                    reach(option, here & (index == i))
+            elif isinstance(e, Op):
+                here = reached[id(e)] = here & (self.hashes.evaluate(e) != 0)
+                reach(e.label, here)
+                reach(e.x, here)
+            else:
+                for part in _parts(e):
+                    reach(part, here)
+        return reached
+
+    def _index(self, e: Select) -> np.ndarray:
+        return np.array([*e.table, -1])[self.codes[:, e.decision]]
+
+    def _weights(self) -> np.ndarray:
+        """1 where an operation is there, once for operations that compute the same. Shape: (n_ops, n)."""
+        ops = self.of._ops
+        if not ops:
+            return np.zeros((0, self.n))
+        nowhere = np.zeros(self.n, dtype=bool)
+        there = np.stack([self.reached.get(id(e), nowhere) for e in ops])
+        hashes = np.where(there, np.stack([np.broadcast_to(self.hashes.evaluate(e), self.n) for e in ops]), 0)
+        order = np.argsort(hashes, axis=0, kind="stable")
+        ranked = np.take_along_axis(hashes, order, axis=0)
+        first = ranked != 0
+        first[1:] &= ranked[1:] != ranked[:-1]
+        weights = np.empty(there.shape)
+        np.put_along_axis(weights, order, first, axis=0)
+        return weights
+
+    # The groups.
+
+    def _decisions(self) -> np.ndarray:
+        used = np.zeros((len(self.of.space.decisions), self.n), dtype=bool)
+        for e in self.of._order:
+            if isinstance(e, (Select, Value)) and id(e) in self.reached:
+                used[e.decision] |= self.reached[id(e)]
+        return _encode_used(self.of.space.decisions, self.codes, used.T)
+
+    def _operations(self, weights: np.ndarray) -> np.ndarray:
+        f = self.of
+        columns: dict[str, Any] = dict.fromkeys(f.symbols, 0)
+        calls = [self.reached.get(id(e), False) for e in f._calls]
+        for label, weight in chain(
+            zip((e.label for e in f._ops), weights, strict=True), zip(f._calls, calls, strict=True)
+        ):
+            for symbol, where in self._symbol(label):
+                columns[f.symbols[symbol]] += weight * where
+            for name, value in self._numbers(label, ""):
+                columns[name] = columns.get(name, 0) + weight * value
+        return np.stack([np.broadcast_to(c, self.n) for c in columns.values()] or [np.zeros(self.n)], axis=1)
+
+    def _numbers(self, label: Any, name: str) -> Iterator[tuple[str, Any]]:
+        """The numeric arguments in a label: what they are called, and their values."""
+        if isinstance(label, Value):
+            table = np.array([*(_scaled(label.node.value(c)) for c in range(label.node.size)), 0.0])
+            yield name, table[self.codes[:, label.decision]]
+        elif isinstance(label, Leaf):
+            number = _number(label.text)
+            if number is not None and name:
+                yield name, _scaled(number)
+        elif isinstance(label, Select):
+            index = self._index(label)
+            for i, option in enumerate(label.options):
+                for inner, value in self._numbers(option, name):
+                    yield inner, np.where(index == i, value, 0.0)
+        elif isinstance(label, Record):
+            for part_name, part in zip(label.names, label.parts, strict=True):
+                yield from self._numbers(part, f"{name}/{label.head.text}.{part_name}")
+
+    def _symbol(self, label: Any) -> list[tuple[int, Any]]:
+        """Which symbols a label may be, and where it is which."""
+        possible = self.of._symbol_of[id(label)]
+        if len(possible) == 1:
+            return [(possible[0][1], True)]
+        hashes = self.hashes.evaluate(label)
+        found: dict[int, Any] = {}
+        for value, symbol in possible:
+            found[symbol] = found.get(symbol, False) | (hashes == np.uint64(value))
+        return list(found.items())
+
+    def _edges(self, weights: np.ndarray, output: Signal) -> np.ndarray:
+        rows = len(self.of.symbols) + 1
+        edges = np.zeros((rows, rows, self.n))  # [reader, read], the output being the last reader
+        for e, weight in zip(self.of._ops, weights, strict=True):
+            terms = self.signal(e.x).sums[self.of._rows.terms] * weight
+            for symbol, where in self._symbol(e.label):
+                edges[symbol] += terms * where
+        edges[-1] += output.sums[self.of._rows.terms]
+        return edges.reshape(rows * rows, self.n).T
+
+    # The algebra: what becomes of signals.
+
+    def signal(self, e: Any) -> Signal:
+        found = self.known.get(id(e))
+        if found is None:
+            found = self.known[id(e)] = self._signal(e)
+        return found
+
+    def _signal(self, e: Any) -> Signal:
+        rows = self.of._rows
+        if isinstance(e, Input):
+            return rows.input()
+        if isinstance(e, Op):
+            x = self.signal(e.x)
+            return _total(
+                [
+                    _where(where & x.alive if e.zero else where, rows.applied(symbol, x))
+                    for symbol, where in self._symbol(e.label)
+                ],
+                rows,
+            )
+        if isinstance(e, Select):
+            index = self._index(e)
+            return _total([_where(index == i, self.signal(o)) for i, o in enumerate(e.options) if i in e.table], rows)
+        if isinstance(e, (Sum, Concat)) or (isinstance(e, Record) and not e.head.text):
+            return _total([self.signal(x) for x in _parts(e)], rows)
+        return rows.nothing()
+
+
+def _where(here: Any, x: Signal) -> Signal:
+    """The signal at some architectures, and none at the others."""
+    if here is True:
+        return x
+    return Signal(x.alive & here, x.sums * here, np.where(here, x.least, np.inf), np.where(here, x.most, -np.inf))
+
+
+def _total(xs: Sequence[Signal], rows: Rows) -> Signal:
+    """The sum of signals."""
+    total = xs[0] if xs else rows.nothing()
+    for x in xs[1:]:
+        total = Signal(
+            total.alive | x.alive,
+            total.sums + x.sums,
+            np.minimum(total.least, x.least),
+            np.maximum(total.most, x.most),
+        )
+    return total
+
+
+# What can be known of a space before any architecture is.
+
+
+def _parts(e: Any) -> tuple[Expression, ...]:
+    if isinstance(e, Op):
+        return (e.label, e.x)
+    if isinstance(e, Select):
+        return e.options
+    if isinstance(e, (Sum, Concat)):
+        return e.xs
+    return e.parts if isinstance(e, Record) else ()
+
+
+def _children_first(root: Expression) -> list[Expression]:
+    order: list[Expression] = []
+    seen: set[int] = set()
+
+    def visit(e: Expression) -> None:
+        if id(e) not in seen:
+            seen.add(id(e))
+            for part in _parts(e):
+                visit(part)
+            order.append(e)
+
+    visit(root)
+    return order
+
+
+def _open_parts(order: Sequence[Expression]) -> set[int]:
+    """The ids of the parts that hold a decision or an operation: only what becomes of those is of interest."""
+    found: set[int] = set()
+    for e in order:
+        if (
+            isinstance(e, (Select, Value, Op))
+            or (isinstance(e, Record) and e.head.text)
+            or any(id(p) in found for p in _parts(e))
+        ):
+            found.add(id(e))
+    return found
+
+
+def _calls(root: Expression) -> list[Expression]:
+    """The outermost calls in a structure of values: not those in the label of an operation or of another call."""
+    found: dict[int, Expression] = {}
+    seen: set[int] = set()
+
+    def visit(e: Any) -> None:
+        if id(e) in seen:
+            return
+        seen.add(id(e))
+        if isinstance(e, Record) and e.head.text:
+            found[id(e)] = e
+            return
+        for part in (e.x,) if isinstance(e, Op) else _parts(e):
+            visit(part)
+
+    visit(root)
+    return list(found.values())
+
+
+def _possible_labels(e: Any) -> list[tuple[int, str]] | None:
+    """All that a label may be, as (hash, text); None if too much."""
+    from archwright.space.canonical import key
+    from archwright.space.graph import text
+
+    choices = [x for x in _children_first(e) if isinstance(x, (Select, Value))]
+    if not choices:
+        return [(key(e, ()), text(e, ()))]
+    found: dict[int, str] = {}
+    most = max(x.decision for x in choices) + 1
+    sizes: dict[int, int] = {}
+    for x in choices:
+        sizes[x.decision] = len(x.table) if isinstance(x, Select) else x.node.size
+    if np.prod([float(s) for s in sizes.values()]) > MOST_SYMBOLS * 4:
+        return None
+    for combined in np.ndindex(*sizes.values()):
+        codes = [0] * most
+        for decision, code in zip(sizes, combined, strict=True):
+            codes[decision] = code
+        found[key(e, codes)] = text(e, codes)
+    return list(found.items())
+
+
+def _heads(e: Any) -> set[str]:
+    if isinstance(e, Select):
+        return set().union(*(_heads(o) for o in e.options))
+    if isinstance(e, Record):
+        return {e.head.text}
+    return {e.text if isinstance(e, Leaf) and _number(e.text) is None else "a number"}
+
+
+def _symbols(labels: Sequence[Expression]) -> tuple[list[str], dict[int, list[tuple[int, int]]]]:
+    """The kinds of operations, and for each label which of them it may be: (its hash, the kind)."""
+    possible = {id(e): _possible_labels(e) for e in labels}
+    known = [p for p in possible.values() if p is not None]
+    texts = sorted({t for p in known for _, t in p})
+    if len(known) == len(possible) and len(texts) <= MOST_SYMBOLS:
+        return texts, {i: [(h, texts.index(t)) for h, t in p or ()] for i, p in possible.items()}
+    heads = {id(e): sorted(_heads(e)) for e in labels}
+    texts = sorted({t for h in heads.values() for t in h})
+    # A label that may be of several heads counts as a kind of its own: that is rare, and its arguments tell.
+    joined = {i: h[0] if len(h) == 1 else " or ".join(h) for i, h in heads.items()}
+    texts = sorted(set(joined.values()))
+    return texts, {i: [(0, texts.index(t))] for i, t in joined.items()}
+
+
+def _sets(n: int) -> list[frozenset[int]]:
+    if n <= MOST_SETS:
+        return [frozenset(s) for k in range(1, n + 1) for s in combinations(range(n), k)]
+    return [frozenset([i]) for i in range(n)] + [frozenset(range(n)) - {i} for i in range(n)] + [frozenset(range(n))]
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def _scaled(value: float) -> float:
+    """Numbers on a scale where doubling a large one is a step, as widths and depths are chosen."""
+    return float(np.sign(value) * np.log1p(abs(value)))
+
+
+def _encode_used(decisions: Sequence[Decision], codes: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """`encode`, with a decision that has no effect shown as neither value."""
+    columns = encode(decisions, codes)
+    widths = [
+        (1 if d.ordered else len(d.node.options) if isinstance(d.node, Subset) else d.size) + bool(d.conditions)
+        for d in decisions
+    ]
+    neutral = np.repeat([0.5 if d.ordered else 0.0 for d in decisions], widths).astype(np.float32)
+    return np.where(np.repeat(used, widths, axis=1), columns, neutral) if len(decisions) else columns

@@ -1,0 +1,226 @@
+"""Bayesian optimisation with a Gaussian process on what architectures compute: the default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archwright.objective import Objectives, ranked
+from archwright.space import Architecture, Space
+from archwright.strategy.seen import Seen
+from archwright.strategy.strategy import Strategy
+from archwright.strategy.surrogate.costs import KnownCosts
+from archwright.strategy.surrogate.model import History, Model, begins
+from archwright.strategy.surrogate.pool import Pool, Whole
+from archwright.trial import Proposal, Trial
+
+__all__ = ["GaussianProcess"]
+
+Array = NDArray[np.float64]
+
+MOST_LOOKED_AT = 512  # so many candidates' exact costs are asked for, in search of one within the ceilings
+PARENTS = 20
+
+
+class GaussianProcess(Strategy):
+    """Try what is expected to improve most on the best, by a Gaussian process on rich features.
+
+    Jones, Schonlau & Welch, *Efficient Global Optimization of Expensive Black-Box Functions*, Journal of Global
+    Optimization 13, 1998, on the features of `archwright.space.features`, after Kadlecová et al., *Surprisingly Strong
+    Performance Prediction with Neural Graph Features*, ICML 2024 (https://arxiv.org/abs/2404.16551).
+
+    - **Beginning**: `initial` architectures far apart in the features; under ceilings, the `examples`.
+    - **Model**: scores become normal scores by rank. The kernel is a Matérn 5/2 and a linear one on weighted groups of
+      features; weights and noise by marginal likelihood, anew after every tenth part more trials. Epochs are one more
+      feature.
+    - **Candidates**: every function of the space while it has at most 20,000 architectures; else one and two edits of
+      the best trials, and random ones.
+    - **Choice**: the largest expected improvement; a share `thompson` of times the best in one draw from the
+      posterior, so that it goes on exploring. Pending proposals are believed to score what is expected of them
+      (kriging believer; Ginsbourger, Le Riche & Carraro, 2010).
+    - **Several goals**: two by expected hypervolume improvement, more by random trade-offs (ParEGO). Goals that
+      `costs` knows are not modelled.
+    - **Ceilings**: what `costs` says to exceed them is not proposed. Without `costs`, and for failures, the chance that
+      a trial succeeds is modelled, and improvement multiplied by it.
+    - After 2,000 trials the model becomes a Bayesian linear one on random features, at a constant cost a trial.
+
+    Args:
+        space: Where architectures come from.
+        initial: Trials before the model decides.
+        thompson: The share of proposals that are Thompson draws, 0..1.
+        candidates: How many are compared where the space is large.
+        examples: Architectures that meet every ceiling, to begin with where there are ceilings.
+        objectives: The goals and ceilings; needed only to make use of `costs`.
+        max_epochs: A full training; by default the longest told of.
+        costs: The costs of an architecture that need not be trained for it.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        initial: int = 8,
+        thompson: float = 0.1,
+        candidates: int = 500,
+        examples: Sequence[Architecture] = (),
+        objectives: Objectives | None = None,
+        max_epochs: int | None = None,
+        costs: Callable[[Architecture], Mapping[str, float]] | None = None,
+    ):
+        if initial < 1:
+            raise ValueError(f"initial must be at least 1, got {initial}")
+        if not 0 <= thompson <= 1:
+            raise ValueError(f"thompson is a share of proposals, 0..1, got {thompson}")
+        if candidates < 2:
+            raise ValueError(f"candidates must be at least 2, got {candidates}")
+        self.space = space
+        self.initial = initial
+        self.thompson = thompson
+        self.candidates = candidates
+        self.examples = tuple(examples)
+        self.objectives = objectives
+        self.max_epochs = max_epochs
+        self.costs = costs
+        self._known = None if costs is None or objectives is None else KnownCosts(space, costs)
+        begins = self.examples if objectives is None or objectives.ceilings else ()
+        self._given = [space.architecture(dict(a)) for a in begins[:initial]]
+        self._given_keys = [space.key(a) for a in self._given]
+        self._whole = Whole(space)
+        self._seen = Seen(space)
+        self._trials: list[Trial] = []
+        self._codes: list[NDArray[np.int32]] = []
+        self._keys: list[int] = []
+        self._history = History()
+        self._model: Model | None = None
+
+    def tell(self, trial: Trial) -> None:
+        self._seen.add(trial)
+        codes = self.space.codes([trial.architecture])
+        self._trials.append(trial)
+        self._codes.append(codes[0])
+        self._keys.append(int(self.space.keys(codes)[0]))
+
+    def ask(self, rng: np.random.Generator, pending: Sequence[Proposal] = ()) -> Proposal:
+        given = self._seen.new(self._given_keys, pending)
+        self._remember()
+        done = len(self._history.measured(len(self._trials)))
+        if given and done < self.initial:
+            return Proposal(self._given[given[0]], origin="given to begin with")
+        if done + len(pending) < self.initial or not done:
+            found, origin = self._far(rng, pending), "far from all others"
+        else:
+            found, origin = self._promising(rng, pending)
+        return Proposal(found or self._seen.fresh(rng, pending), origin=origin if found else "random")
+
+    # The beginning
+
+    def _far(self, rng: np.random.Generator, pending: Sequence[Proposal]) -> Architecture | None:
+        """An architecture far from those tried, in the features: the farthest of some random ones."""
+        pool = self._whole.pool or self._whole.around(None, rng, edits=0, random=self.candidates)
+        codes, keys = self._tried(pending)
+        if len(keys):
+            tried = self._whole.of(codes, keys)
+            distance = np.min([((pool.features - x) ** 2).sum(axis=1) for x in tried], axis=0)
+        else:
+            distance = np.ones(len(pool.keys))
+        # Of a random half, so that seeds differ.
+        distance = np.where(rng.random(len(distance)) < 0.5, distance, 0.1 * distance)
+        return self._first_allowed(pool, distance + 1e-9 * rng.random(len(distance)), keys)
+
+    def _tried(self, pending: Sequence[Proposal]) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
+        """Codes and keys of everything told and pending."""
+        codes = self.space.codes([p.architecture for p in pending])
+        keys = self.space.keys(codes) if len(codes) else np.zeros(0, dtype=np.uint64)
+        return (
+            np.concatenate([np.reshape(self._codes, (-1, codes.shape[1])).astype(np.int32), codes]),
+            np.concatenate([np.array(self._keys, dtype=np.uint64), keys]),
+        )
+
+    # The choice
+
+    def _promising(self, rng: np.random.Generator, pending: Sequence[Proposal]) -> tuple[Architecture | None, str]:
+        model = self._learnt()
+        pool = model.pool
+        codes, keys = self._tried(pending)
+        told = len(self._trials)
+        model = model.believing(self._whole.of(codes[told:], keys[told:]))
+        if rng.random() < self.thompson and model.known == [None] and model.chance is None:
+            return self._first_allowed(pool, model.draw(rng, np.isin(pool.keys, keys)), keys), "Thompson draw"
+        trade = int(rng.integers(2**63))  # one trade-off of several goals, for guessed and for exact costs
+        worth = model.worth(np.random.default_rng(trade))
+
+        def exact(some: NDArray[np.int64], costs: list[Mapping[str, float]]) -> Array:
+            return model.exact(some, costs, np.random.default_rng(trade))
+
+        return self._first_allowed(pool, worth, keys, exact), "expected improvement"
+
+    def _first_allowed(
+        self,
+        pool: Pool,
+        worth: Array,
+        tried: NDArray[np.uint64],
+        exact: Callable[[NDArray[np.int64], list[Mapping[str, float]]], Array] | None = None,
+    ) -> Architecture | None:
+        """The candidate of most worth that is new, keeps the rules, and is within the ceilings."""
+        order = np.argsort(-worth, kind="stable")
+        order = order[~np.isin(pool.keys[order], tried)]
+        if self._known is None or self.objectives is None:
+            return next(
+                (a for a in map(self.space.architecture, pool.codes[order[:MOST_LOOKED_AT]]) if self._rules(a)), None
+            )
+        for start in range(0, min(len(order), MOST_LOOKED_AT), 32):
+            fits, costs = [], []
+            for i in order[start : start + 32]:
+                its = self._known.of(int(pool.keys[i]), pool.codes[i])
+                if its is not None and self.objectives.violation(its) <= 0:
+                    fits.append(int(i))
+                    costs.append(its)
+            if fits:
+                some = np.array(fits)
+                values = worth[some] if exact is None else exact(some, costs)
+                for i in some[np.argsort(-values, kind="stable")]:
+                    if self._rules(found := self.space.architecture(pool.codes[i])):
+                        return found
+        return None
+
+    def _rules(self, architecture: Architecture) -> bool:
+        return not self.space.rules or architecture in self.space
+
+    # What was learnt: a function of the trials told, however often and whenever it is asked for
+
+    def _remember(self) -> None:
+        """Bring the history up to date with what was told."""
+        for i in range(len(self._history.x), len(self._trials)):
+            trial = self._trials[i]
+            x = self._whole.of(self._codes[i][None, :], np.array([self._keys[i]], dtype=np.uint64))[0]
+            full = self.max_epochs or 1
+            epochs = np.log2((trial.proposal.epochs or full) / full)
+            scores = trial.scores if trial.status == "done" and np.isfinite(trial.scores or (np.nan,)).all() else None
+            costs = dict(trial.measurement.costs) if trial.measurement is not None else {}
+            if self._known is not None:
+                costs.update(self._known.of(self._keys[i], self._codes[i]) or {})
+            excused = scores is not None or (trial.status == "infeasible" and self._known is not None)
+            self._history.add(np.append(x, epochs), scores, costs, excused)
+
+    def _learnt(self) -> Model:
+        n, whole = len(self._trials), self._whole.pool
+        begun = begins(self._history, n, whole=whole is not None)
+        # The beginning may hold nothing measured; what is asked for now does.
+        begun = n if not self._history.measured(begun) else begun
+        if self._model is None or self._model.begun != begun:
+            pool = whole or self._around(begun)
+            names = sorted(self.objectives.costs) if self._known is not None and self.objectives is not None else []
+            groups = list(self._whole.features.groups.values())
+            self._model = Model(pool, groups, self._history, begun, self.objectives, names)
+        while self._model.n < n:
+            self._model.add()
+        return self._model
+
+    def _around(self, n: int) -> Pool:
+        """Candidates around the best of the first n trials."""
+        best = ranked([t for t in self._trials[:n] if t.status == "done"])[:PARENTS]
+        codes = self.space.codes([t.architecture for t in best])
+        half = self.candidates // 2
+        return self._whole.around(codes, np.random.default_rng(n), edits=half, random=self.candidates - half)

@@ -1,0 +1,101 @@
+"""The Gaussian process as a linear model on random features: what remains affordable after thousands of trials."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archwright.strategy.surrogate.process import JITTER, Hyperparameters
+
+__all__ = ["LinearBelief"]
+
+Array = NDArray[np.float64]
+
+
+class LinearBelief:
+    """The same posterior as `Belief`, its kernel approximated: an observation costs the same however many there are.
+
+    Bayesian linear regression on random Fourier features (Rahimi & Recht, *Random Features for Large-Scale Kernel
+    Machines*, NeurIPS 2007), whose frequencies are the Matérn kernel's: Student's t with 5 degrees of freedom.
+
+    Args:
+        candidates: Their features, shape (m, size).
+        h: The kernel's hyperparameters.
+        waves: How many random features.
+    """
+
+    def __init__(self, candidates: Array, h: Hyperparameters, *, waves: int = 512):
+        rng = np.random.default_rng(0)
+        tails = np.sqrt(5 / rng.chisquare(5, size=waves))
+        self.h = h
+        self.n = 0
+        self._frequencies = rng.standard_normal((candidates.shape[1], waves)) * tails * np.sqrt(h.weights)[:, None]
+        self._phases = rng.uniform(0, 2 * np.pi, size=waves)
+        self._noise = h.noise + JITTER
+        self._at = self._waves(candidates)
+        self._inverse = np.eye(self._at.shape[1]) / self._noise
+        self._reach = self._inverse @ self._at.T  # of each candidate
+        self._left = (self._at * self._at).sum(axis=1)
+        self._seen: list[Array] = []
+
+    def _waves(self, x: Array) -> Array:
+        waves = np.sqrt(2 / len(self._phases)) * np.cos(x @ self._frequencies + self._phases)
+        return np.concatenate([waves, x * np.sqrt(self.h.weights * self.h.linear / self.h.weights.sum())], axis=1)
+
+    def copy(self) -> LinearBelief:
+        """Another that starts from here."""
+        other = object.__new__(LinearBelief)
+        other.__dict__.update(self.__dict__)
+        other._seen = list(self._seen)
+        return other
+
+    def observe(self, x: Array) -> None:
+        """Add observations at features `x`, shape (k, size)."""
+        if not len(x):
+            return
+        new = self._waves(x)
+        gain = self._inverse @ new.T  # Woodbury's identity: rows are added to the normal equations
+        within = np.linalg.inv(np.eye(len(x)) + new @ gain)
+        across = new @ self._reach
+        self._left = self._left - self._noise * (across * (within @ across)).sum(axis=0)
+        self._reach = self._reach - gain @ (within @ across)
+        self._inverse = self._inverse - gain @ within @ gain.T
+        self._seen.append(new)
+        self.n += len(x)
+
+    def mean(self, y: Array) -> Array:
+        """Expected values at the candidates."""
+        return self._sums(y) @ self._reach
+
+    def deviation(self, y: Array) -> Array:
+        """Standard deviations at the candidates, noise left out."""
+        return np.sqrt(self.amplitude(y) * np.maximum(self._left, 1e-10))
+
+    def amplitude(self, y: Array) -> float:
+        """The variance that the kernel is a share of."""
+        sums = self._sums(y)
+        return float((max(y @ y - sums @ self._inverse @ sums, 0.0) / self._noise + 2) / (self.n + 2))
+
+    def elsewhere(self, x: Array, y: Array) -> Array:
+        """Expected values at other features."""
+        return self._waves(x) @ (self._inverse @ self._sums(y))
+
+    def smoothed(self, y: Array) -> Array:
+        """Expected values at the observations."""
+        return self._rows() @ (self._inverse @ self._sums(y))
+
+    def draw(self, y: Array, some: NDArray[np.int64], rng: np.random.Generator) -> Array:
+        """One joint draw of the function at `some` of the candidates."""
+        at = self._at[some]
+        covariance = self._noise * at @ self._reach[:, some] + 1e-8 * np.eye(len(some))
+        values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
+        normal = vectors @ (np.sqrt(np.maximum(values, 0)) * rng.standard_normal(len(some)))
+        return self.mean(y)[some] + np.sqrt(self.amplitude(y)) * normal
+
+    def _rows(self) -> Array:
+        if len(self._seen) > 1:
+            self._seen = [np.concatenate(self._seen)]
+        return self._seen[0]
+
+    def _sums(self, y: Array) -> Array:
+        return self._rows().T @ y

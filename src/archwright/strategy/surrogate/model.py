@@ -1,0 +1,252 @@
+"""What the Gaussian-process strategy has learnt at one moment, and what it makes of its candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from archwright.objective import Objectives, non_dominated_sort
+from archwright.strategy.surrogate.acquisition import (
+    expected_hypervolume_improvement,
+    expected_improvement,
+    scalarised_improvement,
+)
+from archwright.strategy.surrogate.linear import LinearBelief
+from archwright.strategy.surrogate.pool import Pool
+from archwright.strategy.surrogate.process import Belief, fit, gaussianised
+
+__all__ = ["History", "Model", "begins", "fits"]
+
+Array = NDArray[np.float64]
+
+MOST_EXACT = 2000  # with more trials, the Gaussian process becomes a linear model on random features
+MOST_FITTED = 200  # hyperparameters are fitted to so many trials
+DRAWN = 200  # candidates that a Thompson draw is made at
+
+
+class History:
+    """Everything told, one entry a trial: features (the last is log2 of the epochs), scores, costs."""
+
+    def __init__(self) -> None:
+        self.x: list[Array] = []
+        self.scores: list[tuple[float, ...] | None] = []  # None where nothing was measured
+        self.costs: list[Mapping[str, float]] = []
+        self.excused: list[bool] = []  # measured, or not for want of a ceiling that is known beforehand
+        self.improved: list[int] = [0]  # after how many trials some goal had a new best
+        self._best: Array | None = None
+
+    def add(self, x: Array, scores: tuple[float, ...] | None, costs: Mapping[str, float], excused: bool) -> None:
+        """One more trial."""
+        self.x.append(x)
+        self.scores.append(scores)
+        self.costs.append(costs)
+        self.excused.append(excused)
+        if scores is not None:
+            now = np.array(scores)
+            if self._best is None or (now < self._best).any():
+                self.improved.append(len(self.x))
+                self._best = now if self._best is None else np.minimum(now, self._best)
+
+    def measured(self, n: int) -> list[int]:
+        """Which of the first n trials were."""
+        return [i for i in range(n) if self.scores[i] is not None]
+
+    def guessed_costs(self, n: int, names: Sequence[str], at: Array) -> dict[str, Array]:
+        """Costs at features `at`, by ridge regression of their logarithms on the first n trials.
+
+        They only decide whose exact costs are asked for first.
+        """
+        told = [i for i in range(n) if all(name in self.costs[i] for name in names)]
+        x = np.array([self.x[i][:-1] for i in told]).reshape(len(told), at.shape[1])
+        logs = np.log([[max(self.costs[i][name], 1e-12) for name in names] for i in told]).reshape(
+            len(told), len(names)
+        )
+        centre = logs.mean(axis=0) if told else np.zeros(len(names))
+        weights = np.linalg.solve(x @ x.T + 1e-3 * np.eye(len(x)), logs - centre)
+        found = np.exp(np.clip(at @ (x.T @ weights) + centre, -50, 50))
+        return {name: found[:, i] for i, name in enumerate(names)}
+
+
+def fits(n: int) -> int:
+    """How many trials the hyperparameters are fitted to when n have been told: all at first, then every tenth more."""
+    at = min(n, 20)
+    while (after := int(1.1 * at)) <= n and after > at:
+        at = after
+    return at
+
+
+def begins(history: History, n: int, *, whole: bool) -> int:
+    """After how many trials the model of n was begun; the trials since were only added to it.
+
+    New hyperparameters begin another, and so do new candidates where they are not the whole space: with every trial at
+    first, later with every fiftieth part more, and whenever a goal's best was improved.
+    """
+    if whole:
+        return fits(n)
+    every = max(1, n // 50)
+    return max(fits(n), n - n % every, max(i for i in history.improved[-1:] if i <= n))
+
+
+class Model:
+    """A posterior for each goal that needs one, and what it makes of the candidates.
+
+    Args:
+        pool: The candidates.
+        groups: The columns of each group of features.
+        history: What has been told.
+        begun: How many of those trials to begin with; `add` brings the others.
+        objectives: The goals and ceilings, if they are known.
+        costs: Names of the costs that are known without training.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        groups: Sequence[slice],
+        history: History,
+        begun: int,
+        objectives: Objectives | None,
+        costs: Sequence[str],
+    ):
+        self.pool, self.history, self.begun, self.n = pool, history, begun, begun
+        self.done = history.measured(begun)
+        goals = len(history.scores[self.done[0]] or ())
+        named = objectives.goals if objectives is not None and costs else ()
+        #: For each goal, the cost that it is, if that is known without training, and its sign.
+        self.known = [(g.metric, g.score(1.0)) if g.metric in costs else None for g in named] or [None] * goals
+        x = np.array(history.x[:begun])
+        self.full = float(x[:, -1].max())
+        self.varied = bool(np.ptp(x[:, -1]) > 0)  # whether trainings differed in length
+        columns = [*groups, slice(x.shape[1] - 1, x.shape[1])] if self.varied else list(groups)
+        at = np.concatenate([pool.features, np.full((len(pool.features), 1), self.full)], axis=1)
+
+        def belief(some: list[int], y: Array, observed: Array) -> Belief | LinearBelief:
+            made = (Belief if begun <= MOST_EXACT else LinearBelief)(at, fit(x[some], y, columns))
+            made.observe(observed)
+            return made
+
+        first = [i for i in self.done if i < fits(begun)] or self.done
+        self.beliefs: list[Belief | LinearBelief | None] = []
+        for goal, known in enumerate(self.known):
+            some = _informative(first, [history.scores[i][goal] for i in first])  # type: ignore[index]
+            y = gaussianised([history.scores[i][goal] for i in some])  # type: ignore[index]
+            self.beliefs.append(None if known else belief(some, y, x[self.done]))
+        self.chance: Belief | LinearBelief | None = None
+        if len(self.done) < begun and not all(history.excused[:begun]):
+            some = list(range(begun))[-MOST_FITTED:]
+            self.chance = belief(some, self._labels()[some], x)
+        self.guesses = history.guessed_costs(begun, costs, pool.features) if costs else {}
+        self.ceilings = objectives.ceilings if objectives is not None and costs else ()
+        self.expected: list[Array] = [np.zeros(0) for _ in self.known]  # of pending trials, goal by goal
+
+    def add(self) -> None:
+        """Learn from the next trial of the history."""
+        x = self.history.x[self.n][None, :]
+        if self.history.scores[self.n] is not None:
+            self.done.append(self.n)
+            for belief in filter(None, self.beliefs):
+                belief.observe(x)
+        if self.chance is not None:
+            self.chance.observe(x)
+        self.n += 1
+
+    def believing(self, features: Array) -> Model:
+        """The same, with trials at these features believed to score what is expected of them."""
+        if not len(features):
+            return self
+        x = np.concatenate([features, np.full((len(features), 1), self.full)], axis=1)
+        other = copy(self)
+        other.beliefs, other.expected = [], []
+        for goal, belief in enumerate(self.beliefs):
+            other.expected.append(np.zeros(0) if belief is None else belief.elsewhere(x, self._targets(goal)))
+            if belief is not None:
+                belief = belief.copy()
+                belief.observe(x)
+            other.beliefs.append(belief)
+        return other
+
+    # What the candidates are worth
+
+    def draw(self, rng: np.random.Generator, closed: NDArray[np.bool_]) -> Array:
+        """How good candidates are in one draw from the posterior of the only goal; `closed` ones are left out."""
+        (belief,) = self.beliefs
+        assert belief is not None
+        y = self._targets(0)
+        low = belief.mean(y) - belief.deviation(y)
+        some = np.argsort(np.where(closed, np.inf, low), kind="stable")[:DRAWN]
+        worth = np.full(len(low), -np.inf)
+        worth[some] = -belief.draw(y, some, rng)
+        return worth
+
+    def worth(self, trade: np.random.Generator) -> Array:
+        """The expected improvement at every candidate, times the chance of success; costs are guessed."""
+        worth = self._improvement(np.arange(len(self.pool.keys)), self.guesses, trade)
+        for ceiling in self.ceilings:
+            # What is guessed to lie above a ceiling may still lie below: it is looked at later.
+            worth = worth * np.minimum(1.0, (ceiling.limit / self.guesses[ceiling.cost]) ** 10)
+        if self.chance is not None:
+            y = self._labels()
+            worth = worth * ndtr(self.chance.mean(y) / np.sqrt(self.chance.deviation(y) ** 2 + 0.1))
+        return worth
+
+    def exact(self, some: NDArray[np.int64], costs: Sequence[Mapping[str, float]], trade: np.random.Generator) -> Array:
+        """The same at some candidates, from their exact costs."""
+        if not any(self.known):
+            return self.worth(trade)[some]
+        named = {name: np.array([c[name] for c in costs]) for name in costs[0]}
+        return self._improvement(some, named, trade)
+
+    def _improvement(self, some: NDArray[np.int64], costs: Mapping[str, Array], trade: np.random.Generator) -> Array:
+        means, deviations, reached = [], [], []
+        for goal, (known, belief) in enumerate(zip(self.known, self.beliefs, strict=True)):
+            if belief is None:
+                assert known is not None
+                name, sign = known
+                told = np.array([self.history.scores[i][goal] for i in self.done])  # type: ignore[index]
+                scale = told.std() or 1.0
+                means.append(sign * costs[name] / scale)
+                deviations.append(np.zeros(len(some)))
+                reached.append(told / scale)
+                continue
+            y = self._targets(goal)
+            means.append(belief.mean(y)[some])
+            deviations.append(belief.deviation(y)[some])
+            reached.append(self._reached(belief, y))
+        mean, deviation, told = np.array(means).T, np.array(deviations).T, np.array(reached).T
+        if len(means) == 1:
+            return expected_improvement(mean[:, 0], deviation[:, 0], told.min())
+        if len(means) == 2:
+            front = told[non_dominated_sort(told) == 0]
+            return expected_hypervolume_improvement(
+                mean, deviation, front, told.max(axis=0) + 0.1 * np.ptp(told, axis=0)
+            )
+        return scalarised_improvement(mean, deviation, told, trade)
+
+    def _targets(self, goal: int) -> Array:
+        """Normal scores of the measured trials, then what is expected of pending ones."""
+        y = gaussianised([self.history.scores[i][goal] for i in self.done])  # type: ignore[index]
+        return np.concatenate([y, self.expected[goal]])
+
+    def _reached(self, belief: Belief | LinearBelief, y: Array) -> Array:
+        """What a full training of each measured architecture is expected to score."""
+        if not self.varied:
+            return belief.smoothed(y)[: len(self.done)]
+        x = np.array([self.history.x[i] for i in self.done])
+        x[:, -1] = self.full
+        return belief.elsewhere(x, y)
+
+    def _labels(self) -> Array:
+        return np.array([1.0 if s is not None else -1.0 for s in self.history.scores[: self.n]])
+
+
+def _informative(some: list[int], scores: Sequence[float]) -> list[int]:
+    """Of many trials, the best and some of the others, in order: enough for hyperparameters."""
+    if len(some) <= MOST_FITTED:
+        return some
+    order = np.argsort(scores, kind="stable")
+    rest = np.random.default_rng(len(some)).permutation(order[MOST_FITTED // 2 :])
+    return [some[i] for i in sorted([*order[: MOST_FITTED // 2], *rest[: MOST_FITTED // 2]])]

@@ -1,0 +1,115 @@
+"""Where candidates come from: the whole space where it is small, else edits of the best and random architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archwright.space import Space
+from archwright.space.counting import live
+from archwright.space.features import Features
+from archwright.space.layout import Decision
+
+__all__ = ["Pool", "Whole", "edited"]
+
+MOST_WHOLE = 20_000
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates, one a function.
+
+    Args:
+        codes: Shape (m, n_decisions).
+        keys: Their canonical keys, shape (m,).
+        features: Shape (m, size).
+    """
+
+    codes: NDArray[np.int32]
+    keys: NDArray[np.uint64]
+    features: NDArray[np.float64]
+
+
+class Whole:
+    """The features of a space, and, where it is small, all its functions.
+
+    Architectures of one function differ in decisions that cancel out; where all are known, the function is given the
+    mean of their features, so that equal keys are equal features in every group.
+    """
+
+    def __init__(self, space: Space):
+        self.space = space
+        self.features = Features(space)
+
+    @cached_property
+    def pool(self) -> Pool | None:
+        """Every function of the space; None where there are too many architectures."""
+        if not self.space.enumerable:
+            return None
+        codes = self.space.all_codes()
+        if len(codes) > MOST_WHOLE:
+            return None
+        keys, first, which = np.unique(self.space.keys(codes), return_index=True, return_inverse=True)
+        features = np.zeros((len(keys), self.features.size))
+        np.add.at(features, which, self.features(codes))
+        features /= np.bincount(which)[:, None]
+        return Pool(codes[first], keys, features)
+
+    def of(self, codes: NDArray[np.int32], keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+        """The features of some architectures whose keys are known."""
+        if self.pool is None:
+            return self.features(codes).astype(float)
+        return self.pool.features[np.searchsorted(self.pool.keys, keys)]
+
+    def around(self, parents: NDArray[np.int32] | None, rng: np.random.Generator, *, edits: int, random: int) -> Pool:
+        """Candidates near some architectures, by one or two edits, and random ones. They may break rules."""
+        decisions = self.space.decisions
+        drawn = [self.space.sample_codes(rng, random)]
+        if parents is not None and len(parents):
+            # The first parents are the best: they are edited more often.
+            shares = 1 / np.arange(1, len(parents) + 1)
+            near = parents[rng.choice(len(parents), edits, p=shares / shares.sum())]
+            near = edited(decisions, near, rng)
+            twice = rng.random(edits) < 0.5
+            near[twice] = edited(decisions, near[twice], rng)
+            drawn.insert(0, near)
+        codes = np.concatenate(drawn)
+        keys, first = np.unique(self.space.keys(codes), return_index=True)
+        return Pool(codes[first], keys, self.features(codes[first]).astype(float))
+
+
+def edited(decisions: Sequence[Decision], codes: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
+    """Each architecture with one live decision changed, and what that switches on drawn anew: whole arrays at once.
+
+    Ordered decisions of more than eight values move by a normal step of a tenth of their range.
+    """
+    codes = np.array(codes, dtype=np.int32, order="F")
+    sizes = np.array([d.size for d in decisions])
+    open_ = (codes >= 0) & (sizes > 1)
+    draws = np.where(open_, rng.random(codes.shape), -1.0)
+    column = draws.argmax(axis=1) if codes.shape[1] else np.zeros(len(codes), dtype=int)
+    rows = np.flatnonzero(open_.any(axis=1)) if codes.shape[1] else np.zeros(0, dtype=int)
+    steps, jumps = rng.normal(size=len(codes)), rng.random(len(codes))
+    for i in np.unique(column[rows]):
+        d, here = decisions[i], rows[column[rows] == i]
+        old = codes[here, i]
+        if d.ordered and d.size > 8:
+            step = np.maximum(1, np.rint(np.abs(steps[here]) * 0.1 * d.size)).astype(int) * np.sign(steps[here]).astype(
+                int
+            )
+            new = np.clip(old + step, 0, d.size - 1)
+            new = np.where(new == old, np.clip(old - step, 0, d.size - 1), new)
+        else:
+            new = (old + 1 + (jumps[here] * (d.size - 1)).astype(int)) % d.size
+        codes[here, i] = new
+    for i, d in enumerate(decisions):
+        if d.conditions:
+            alive = live(d, codes)
+            fill = alive & (codes[:, i] < 0)
+            codes[fill, i] = rng.integers(d.size, size=len(codes))[fill]
+            codes[~alive, i] = -1
+    return codes

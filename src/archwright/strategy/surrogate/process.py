@@ -1,0 +1,214 @@
+"""A Gaussian process on grouped features: its kernel, hyperparameters, and a posterior that grows trial by trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.optimize import minimize
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+__all__ = ["Belief", "Hyperparameters", "fit", "gaussianised", "kernel"]
+
+Array = NDArray[np.float64]
+
+JITTER = 1e-6
+SQRT5 = 5.0**0.5
+
+# Logarithms of the hyperparameters are normal beforehand: (mean, standard deviation). Features have a mean squared
+# distance of 2 in each group, so the length scale is some random distances long until trials say otherwise.
+WEIGHT, LINEAR, NOISE = (-2.0, 1.0), (float(np.log(0.3)), 1.0), (float(np.log(0.1)), 1.0)
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What marginal likelihood decides.
+
+    Args:
+        weights: One a column of features: that of its group. A group's length scale is ``weight ** -0.5``.
+        linear: The variance of a linear trend, as a share of the rest's.
+        noise: The variance of noise, as a share of the rest's.
+    """
+
+    weights: Array
+    linear: float
+    noise: float
+
+
+def gaussianised(values: Sequence[float] | Array) -> Array:
+    """Normal scores by rank: a few disasters no longer stretch the scale, and only the order matters.
+
+    >>> gaussianised([3.0, 1.0, 100.0]).round(2).tolist()
+    [0.0, -0.97, 0.97]
+    """
+    values = np.asarray(values, dtype=float)
+    return ndtri((rankdata(values) - 0.5) / max(1, len(values)))
+
+
+def kernel(a: Array, b: Array, h: Hyperparameters) -> Array:
+    """``matern52(r) + linear * a.b`` of weighted features: smooth differences on a linear trend.
+
+    Shapes: `a` is (n, size), `b` is (m, size), the result (n, m).
+    """
+    a, b = a * np.sqrt(h.weights), b * np.sqrt(h.weights)
+    products = a @ b.T
+    square = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2 * products
+    return _matern(square)[0] + h.linear / h.weights.sum() * products
+
+
+def variance(a: Array, h: Hyperparameters) -> Array:
+    """The diagonal of ``kernel(a, a, h)``."""
+    return 1 + h.linear / h.weights.sum() * (a * a * h.weights).sum(axis=1)
+
+
+def _matern(square: Array) -> tuple[Array, Array]:
+    """The Matérn 5/2 covariance at a squared distance, and its derivative by that."""
+    r = SQRT5 * np.sqrt(np.maximum(square, 0))
+    decay = np.exp(-r)
+    return (1 + r + r * r / 3) * decay, -5 / 6 * (1 + r) * decay
+
+
+def fit(x: Array, y: Array, groups: Sequence[slice], *, steps: int = 40) -> Hyperparameters:
+    """The most probable hyperparameters: marginal likelihood times their prior, by gradient.
+
+    The amplitude is integrated out (under an inverse-gamma prior worth two observations of variance 1).
+
+    Args:
+        x: Features, shape (n, size).
+        y: Targets, shape (n,).
+        groups: The columns of each group: one weight each.
+        steps: At most so many steps of L-BFGS.
+    """
+    n = len(y)
+    products = [x[:, g] @ x[:, g].T for g in groups]
+    squares = [np.diag(p)[:, None] + np.diag(p)[None, :] - 2 * p for p in products]
+    mean, deviation = np.array([*[WEIGHT] * len(groups), LINEAR, NOISE]).T
+
+    def loss(log: Array) -> tuple[float, Array]:
+        weights, linear, noise = np.exp(log[:-2]), np.exp(log[-2]), np.exp(log[-1])
+        matern, slope = _matern(sum(w * s for w, s in zip(weights, squares, strict=True)))
+        total = weights.sum()
+        trend = linear / total * sum(w * p for w, p in zip(weights, products, strict=True))
+        covariance = matern + trend + (noise + JITTER) * np.eye(n)
+        lower = np.linalg.cholesky(covariance)
+        inverse = solve_triangular(lower, np.eye(n), lower=True, check_finite=False)
+        inverse = inverse.T @ inverse
+        alpha = inverse @ y
+        quadratic = y @ alpha + 2
+        prior = (log - mean) / deviation
+        value = 0.5 * (n + 2) * np.log(quadratic) + np.log(np.diag(lower)).sum() + 0.5 * prior @ prior
+        outer = 0.5 * (inverse - np.outer(alpha, alpha) * (n + 2) / quadratic)
+        by_trend = (outer * trend).sum()
+        sloped = outer * slope
+        by_weight = [
+            w * ((sloped * s).sum() + ((outer * p).sum() * linear - by_trend) / total)
+            for w, s, p in zip(weights, squares, products, strict=True)
+        ]
+        return value, np.array([*by_weight, by_trend, noise * np.trace(outer)]) + prior / deviation
+
+    bounds = [(m - 4 * d, m + 4 * d) for m, d in zip(mean, deviation, strict=True)]
+    found = minimize(loss, mean, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps}).x
+    weights = np.zeros(x.shape[1])  # columns of no group say nothing
+    for g, w in zip(groups, np.exp(found[:-2]), strict=True):
+        weights[g] = w
+    return Hyperparameters(weights, float(np.exp(found[-2])), float(np.exp(found[-1])))
+
+
+class Belief:
+    """The posterior at fixed candidates, kept up to date one observation at a time.
+
+    With ``K = L L'`` the covariance of observations and ``V = L^-1 K(x, candidates)``, one more observation adds a row
+    to each, in O(n m) for m candidates; targets may change altogether at every step, for ``mean = V' L^-1 y``.
+
+    Args:
+        candidates: Their features, shape (m, size).
+        h: The kernel's hyperparameters, fixed.
+    """
+
+    def __init__(self, candidates: Array, h: Hyperparameters):
+        self.candidates, self.h = candidates, h
+        self.n = 0
+        self._x = np.empty((0, candidates.shape[1]))
+        self._lower = np.empty((0, 0))
+        self._across = np.empty((0, len(candidates)))
+        self._left = variance(candidates, h)  # variance of the candidates, of what is left unexplained
+
+    def copy(self) -> Belief:
+        """Another that starts from here, for observations that are only believed."""
+        other = object.__new__(Belief)
+        other.__dict__.update(self.__dict__)
+        # What is grown in place must not be shared.
+        other._x, other._lower, other._across = self._x[: self.n], self._lower[: self.n], self._across[: self.n]
+        return other
+
+    def observe(self, x: Array) -> None:
+        """Add observations at features `x`, shape (k, size); their values are given to `mean`."""
+        k, n = len(x), self.n
+        if not k:
+            return
+        self._grow(n + k)
+        lower, across = self._lower, self._across
+        below = solve_triangular(lower[:n, :n], kernel(self._x[:n], x, self.h), lower=True, check_finite=False)
+        corner = kernel(x, x, self.h) + (self.h.noise + JITTER) * np.eye(k) - below.T @ below
+        corner = np.linalg.cholesky(corner)
+        lower[n : n + k, :n], lower[n : n + k, n : n + k] = below.T, corner
+        new = kernel(x, self.candidates, self.h) - below.T @ across[:n]
+        across[n : n + k] = solve_triangular(corner, new, lower=True, check_finite=False)
+        self._left = self._left - (across[n : n + k] ** 2).sum(axis=0)
+        self._x[n : n + k] = x
+        self.n = n + k
+
+    def _grow(self, size: int) -> None:
+        """Room for more rows: doubled, so that copying is rare."""
+        have = len(self._x)
+        if have >= size:
+            return
+        room = max(size, 2 * have, 32)
+        for name, shape in (
+            ("_x", (room, self._x.shape[1])),
+            ("_lower", (room, room)),
+            ("_across", (room, len(self.candidates))),
+        ):
+            old, new = getattr(self, name), np.zeros(shape)
+            new[: self.n, : old.shape[1]] = old[: self.n]
+            setattr(self, name, new)
+
+    def mean(self, y: Array) -> Array:
+        """Expected values at the candidates given targets `y` of all observations, shape (m,)."""
+        return self._whitened(y) @ self._across[: self.n]
+
+    def deviation(self, y: Array) -> Array:
+        """Standard deviations at the candidates, noise left out, shape (m,)."""
+        return np.sqrt(self.amplitude(y) * np.maximum(self._left, 1e-10))
+
+    def amplitude(self, y: Array) -> float:
+        """The variance that the kernel is a share of, as `fit` integrates it out."""
+        white = self._whitened(y)
+        return float((white @ white + 2) / (self.n + 2))
+
+    def elsewhere(self, x: Array, y: Array) -> Array:
+        """Expected values at other features `x`, shape (k, size)."""
+        return kernel(x, self._x[: self.n], self.h) @ self._alpha(y)
+
+    def smoothed(self, y: Array) -> Array:
+        """Expected values at the observations themselves: what their targets are without noise."""
+        return y - (self.h.noise + JITTER) * self._alpha(y)
+
+    def draw(self, y: Array, some: NDArray[np.int64], rng: np.random.Generator) -> Array:
+        """One joint draw of the function at `some` of the candidates."""
+        x, across = self.candidates[some], self._across[: self.n, some]
+        covariance = kernel(x, x, self.h) - across.T @ across + 1e-8 * np.eye(len(some))
+        values, vectors = np.linalg.eigh(covariance)
+        normal = vectors @ (np.sqrt(np.maximum(values, 0)) * rng.standard_normal(len(some)))
+        return self.mean(y)[some] + np.sqrt(self.amplitude(y)) * normal
+
+    def _alpha(self, y: Array) -> Array:
+        lower = self._lower[: self.n, : self.n]
+        return solve_triangular(lower, self._whitened(y), lower=True, trans=1, check_finite=False)
+
+    def _whitened(self, y: Array) -> Array:
+        return solve_triangular(self._lower[: self.n, : self.n], y, lower=True, check_finite=False)
