@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archwright.errors import ObjectiveError
-from archwright.objective import best, dominates, non_dominated_rank, pareto_front, ranked
+from archwright.objective import best, dominates, latest, non_dominated_rank, pareto_front, ranked
 from archwright.space import Architecture
 from archwright.trial import Proposal, Trial
 
@@ -104,3 +104,24 @@ def test_with_several_goals_the_best_is_the_knee():
 def test_trials_of_different_searches_cannot_be_compared():
     with pytest.raises(ObjectiveError, match="goals"):
         ranked([trial(0, 1.0), trial(1, 1.0, 2.0)])
+
+
+def after(number, epochs, *scores, continues=None, status="done"):
+    return Trial(number, Proposal(Architecture({}), epochs, continues), status, scores=scores or None)
+
+
+def test_longer_trainings_come_first_and_no_length_is_as_long_as_the_longest():
+    them = [after(0, 1, 0.1), after(1, 9, 0.5), after(2, None, 0.4), after(3, 3, 0.2), after(4, 9)]
+    assert [t.number for t in ranked(them)] == [2, 1, 3, 0, 4]
+    assert [t.number for t in pareto_front(them)] == [2]
+    assert best(them).number == 2
+
+
+def test_the_latest_are_those_that_no_measured_trial_goes_on_with():
+    them = [
+        after(0, 1, 0.1),
+        after(1, 3, 0.1, continues=0),
+        after(2, 1, 0.2),
+        after(3, 3, continues=2, status="failed"),
+    ]
+    assert [t.number for t in latest(them)] == [1, 2, 3]
