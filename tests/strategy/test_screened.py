@@ -4,7 +4,7 @@ from scipy.stats import kendalltau
 
 from archwright import Space, choice
 from archwright.errors import EvaluationError
-from archwright.strategy import Random, RegularizedEvolution, Screened
+from archwright.strategy import ASHA, Random, RegularizedEvolution, Screened
 from archwright.testing import StrategyContract
 from archwright.testing.strategy import CAPPED, TOY, TWO, run, toy
 
@@ -116,3 +116,10 @@ def test_bad_arguments_are_named():
         Screened(TOY, score=good, drop_after=1)
     with pytest.raises(TypeError, match="such as Random"):
         Screened("random", score=good)
+
+
+def test_around_a_strategy_with_rungs_the_first_are_trained_for_the_lowest():
+    strategy = Screened(ASHA(Random(TOY), max_epochs=27), score=good, n=30, keep=5)
+    assert strategy.rungs == strategy.strategy.rungs != ()
+    trials = run(strategy, TOY, n=20)
+    assert [t.proposal.epochs for t in trials[:5]] == [strategy.rungs[0]] * 5

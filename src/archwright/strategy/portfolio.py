@@ -65,6 +65,7 @@ class Portfolio(Strategy):
                 raise SpaceError(
                     f"the strategies of a portfolio search one space; these differ:\n{other.difference(self.space)}"
                 )
+        self.rungs = tuple(sorted({epochs for strategy in self.strategies for epochs in strategy.rungs}))
         self.exploration = exploration
         self.window = window
         self.labels = _labels(self.strategies)

@@ -57,6 +57,7 @@ class Screened(Strategy):
         if drop_after < 3:
             raise ValueError(f"drop_after must be at least 3, or chance decides, got {drop_after}")
         self.space = space_of(strategy)
+        self.rungs = strategy.rungs
         self.strategy = strategy
         self.score = score
         self.n = n
@@ -77,17 +78,16 @@ class Screened(Strategy):
             chosen = self._start()
             new = self._seen.new([self.space.key(a) for a in chosen], pending)
             if new:
-                return Proposal(
-                    chosen[new[0]], origin=f"number {new[0] + 1} by score of {len(self._scores)} random ones"
-                )
+                origin = f"number {new[0] + 1} by score of {len(self._scores)} random ones"
+                return Proposal(chosen[new[0]], self.rungs[0] if self.rungs else None, origin=origin)
         return self.strategy.ask(rng, pending)
 
     def tell(self, trial: Trial) -> None:
         self._seen.add(trial)
         self.strategy.tell(trial)
         key = trial.key or self.space.key(trial.architecture)
-        if trial.status != "done" or self.dropped:
-            return
+        if trial.status != "done" or trial.proposal.continues is not None or self.dropped:
+            return  # one that goes on with a training is no training of its own
         self._start()
         if key not in self._scores or not math.isfinite(self._scores[key]):
             return
