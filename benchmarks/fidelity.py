@@ -5,7 +5,7 @@ its weights; printed are the rank correlation of each rung with the full trainin
 `search`: the default strategy with full trainings, and ASHA around it, over the same number of architectures; each
 one's best is trained in full with new seeds on training and validation part, and tested.
 
-    python benchmarks/fidelity.py                              # Markdown for RESULTS.md; about ten minutes
+    python benchmarks/fidelity.py                              # Markdown for RESULTS.md; about an hour
     python benchmarks/fidelity.py --data digits --seeds 5 --part search --architectures 60
 """
 
@@ -128,8 +128,8 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, default=1)
     arguments.add_argument("--finals", type=int, default=3, help="seeds of each final training")
     arguments.add_argument("--epochs", type=int, default=60)
-    arguments.add_argument("--min-epochs", type=int, default=5)
-    arguments.add_argument("--reduction", type=int, default=3)
+    arguments.add_argument("--min-epochs", type=int, default=2)
+    arguments.add_argument("--reduction", type=int, default=4)
     arguments.add_argument("--ceiling", default=None, help="most parameters, such as 3k")
     given = arguments.parse_args()
     torch.set_num_threads(1)
