@@ -5,7 +5,7 @@ its weights; printed are the rank correlation of each rung with the full trainin
 `search`: the default strategy with full trainings, and ASHA around it, over the same number of architectures; each
 one's best is trained in full with new seeds on training and validation part, and tested.
 
-    python benchmarks/fidelity.py                              # Markdown for RESULTS.md; about an hour
+    python benchmarks/fidelity.py                              # Markdown for RESULTS.md
     python benchmarks/fidelity.py --data digits --seeds 5 --part search --architectures 60
 """
 
