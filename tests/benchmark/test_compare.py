@@ -15,8 +15,9 @@ import pytest
 from archwright.benchmark import Benchmark
 from archwright.benchmark.compare import LEDGER, compare, parse_budget
 from archwright.benchmark.ledger import Ledger, identity_of_benchmark, identity_of_strategy
-from archwright.benchmark.page import document, markdown, save
+from archwright.benchmark.page import document, save
 from archwright.benchmark.simulation import known_of, simulate
+from archwright.benchmark.tables import markdown
 from archwright.errors import ArchwrightError, BudgetError, EvaluationError, StoreError
 from archwright.objective import Objectives, at_most, maximize, minimize
 from archwright.run import Budget

@@ -9,8 +9,9 @@ import pytest
 from archwright.benchmark import figures, load
 from archwright.benchmark.compare import compare
 from archwright.benchmark.comparison import Ranking
-from archwright.benchmark.page import page, save, sentence
+from archwright.benchmark.page import page, save
 from archwright.benchmark.statistics import cliques, critical_difference, friedman
+from archwright.benchmark.tables import sentence
 from archwright.strategy import LocalSearch, RegularizedEvolution
 
 CHROMIUM = "/usr/bin/chromium"

@@ -169,7 +169,7 @@ def _show(comparison: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from archwright.benchmark.page import notes, sentence, summary_table
+    from archwright.benchmark.tables import notes, sentence, summary_table
 
     shown = console.out()
     shown.print(Text(sentence(comparison), style="bold"))
