@@ -164,7 +164,7 @@ STRATEGIES = {
             "gaussian",
             "archwright.strategy.gaussian:GaussianProcess",
             {},
-            "almost every search of up to some thousand trials: learns from what architectures compute, needs the fewest",
+            "almost every search: learns from what architectures compute, and needs the fewest trainings",
             "trainings that take less than some hundredths of a second, which its thinking would slow down",
             "Jones et al., J. Global Optimization 13, 1998; Kadlecova et al., ICML 2024, arxiv.org/abs/2404.16551",
         ),

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from archwright.space.canonical import _Batch
+from archwright.space.counting import count
 from archwright.space.encoding import encode
 from archwright.space.layout import Decision
 from archwright.space.nodes import Subset
@@ -156,8 +157,8 @@ class Features:
         self._scale = np.concatenate([s for _, s in parts] or [np.zeros(0)])
 
     def _reference(self) -> np.ndarray:
-        if self.space.enumerable and len(codes := self.space.all_codes()) <= 2000:
-            return codes
+        if count(self.space.decisions) <= 2000:
+            return self.space.all_codes()
         return self.space.sample_codes(np.random.default_rng(0), 1000)
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:

@@ -100,12 +100,12 @@ class GaussianProcess(Strategy):
         codes = self.space.codes([trial.architecture])
         self._trials.append(trial)
         self._codes.append(codes[0])
-        self._keys.append(int(self.space.keys(codes)[0]))
+        self._keys.append(int(trial.key or self.space.key(trial.architecture), 16))
 
     def ask(self, rng: np.random.Generator, pending: Sequence[Proposal] = ()) -> Proposal:
         given = self._seen.new(self._given_keys, pending)
         self._remember()
-        done = len(self._history.measured(len(self._trials)))
+        done = self._history.n_measured
         if given and done < self.initial:
             return Proposal(self._given[given[0]], origin="given to begin with")
         if done + len(pending) < self.initial or not done:
@@ -119,33 +119,26 @@ class GaussianProcess(Strategy):
     def _far(self, rng: np.random.Generator, pending: Sequence[Proposal]) -> Architecture | None:
         """An architecture far from those tried, in the features: the farthest of some random ones."""
         pool = self._whole.pool or self._whole.around(None, rng, edits=0, random=self.candidates)
-        codes, keys = self._tried(pending)
-        if len(keys):
-            tried = self._whole.of(codes, keys)
-            distance = np.min([((pool.features - x) ** 2).sum(axis=1) for x in tried], axis=0)
-        else:
-            distance = np.ones(len(pool.keys))
+        waiting, keys = self._tried(pending)
+        tried = [*(x[:-1] for x in self._history.x), *waiting]
+        distance = np.min([((pool.features - x) ** 2).sum(axis=1) for x in tried] or [np.ones(len(pool.keys))], axis=0)
         # Of a random half, so that seeds differ.
         distance = np.where(rng.random(len(distance)) < 0.5, distance, 0.1 * distance)
         return self._first_allowed(pool, distance + 1e-9 * rng.random(len(distance)), keys)
 
-    def _tried(self, pending: Sequence[Proposal]) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
-        """Codes and keys of everything told and pending."""
+    def _tried(self, pending: Sequence[Proposal]) -> tuple[Array, NDArray[np.uint64]]:
+        """Features of what is pending, and keys of everything told and pending."""
         codes = self.space.codes([p.architecture for p in pending])
         keys = self.space.keys(codes) if len(codes) else np.zeros(0, dtype=np.uint64)
-        return (
-            np.concatenate([np.reshape(self._codes, (-1, codes.shape[1])).astype(np.int32), codes]),
-            np.concatenate([np.array(self._keys, dtype=np.uint64), keys]),
-        )
+        return self._whole.of(codes, keys), np.concatenate([np.array(self._keys, dtype=np.uint64), keys])
 
     # The choice
 
     def _promising(self, rng: np.random.Generator, pending: Sequence[Proposal]) -> tuple[Architecture | None, str]:
         model = self._learnt()
         pool = model.pool
-        codes, keys = self._tried(pending)
-        told = len(self._trials)
-        model = model.believing(self._whole.of(codes[told:], keys[told:]))
+        waiting, keys = self._tried(pending)
+        model = model.believing(waiting)
         if rng.random() < self.thompson and model.known == [None] and model.chance is None:
             return self._first_allowed(pool, model.draw(rng, np.isin(pool.keys, keys)), keys), "Thompson draw"
         trade = int(rng.integers(2**63))  # one trade-off of several goals, for guessed and for exact costs
@@ -194,7 +187,7 @@ class GaussianProcess(Strategy):
         """Bring the history up to date with what was told."""
         for i in range(len(self._history.x), len(self._trials)):
             trial = self._trials[i]
-            x = self._whole.of(self._codes[i][None, :], np.array([self._keys[i]], dtype=np.uint64))[0]
+            x = self._features(self._codes[i], self._keys[i])
             full = self.max_epochs or 1
             epochs = np.log2((trial.proposal.epochs or full) / full)
             scores = trial.scores if trial.status == "done" and np.isfinite(trial.scores or (np.nan,)).all() else None
@@ -204,18 +197,26 @@ class GaussianProcess(Strategy):
             excused = scores is not None or (trial.status == "infeasible" and self._known is not None)
             self._history.add(np.append(x, epochs), scores, costs, excused)
 
+    def _features(self, codes: NDArray[np.int32], key: int) -> Array:
+        if self._model is not None:
+            pool = self._model.pool
+            at = int(np.searchsorted(pool.keys, np.uint64(key)))
+            if at < len(pool.keys) and (pool.codes[at] == codes).all():
+                return pool.features[at]
+        return self._whole.of(codes[None, :], np.array([key], dtype=np.uint64))[0]
+
     def _learnt(self) -> Model:
         n, whole = len(self._trials), self._whole.pool
         begun = begins(self._history, n, whole=whole is not None)
-        # The beginning may hold nothing measured; what is asked for now does.
-        begun = n if not self._history.measured(begun) else begun
+        begun = max(begun, self._history.improved[1])  # by then, something had been measured
         if self._model is None or self._model.begun != begun:
             pool = whole or self._around(begun)
             names = sorted(self.objectives.costs) if self._known is not None and self.objectives is not None else []
             groups = list(self._whole.features.groups.values())
-            self._model = Model(pool, groups, self._history, begun, self.objectives, names)
-        while self._model.n < n:
-            self._model.add()
+            if self._model is not None and self._model.begun < begun:
+                self._model.learn(begun)
+            self._model = Model(pool, groups, self._history, begun, self.objectives, names, self._model)
+        self._model.learn(n)
         return self._model
 
     def _around(self, n: int) -> Pool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,11 +34,20 @@ class LinearBelief:
         self._frequencies = rng.standard_normal((candidates.shape[1], waves)) * tails * np.sqrt(h.weights)[:, None]
         self._phases = rng.uniform(0, 2 * np.pi, size=waves)
         self._noise = h.noise + JITTER
-        self._at = self._waves(candidates)
-        self._inverse = np.eye(self._at.shape[1]) / self._noise
-        self._reach = self._inverse @ self._at.T  # of each candidate
-        self._left = (self._at * self._at).sum(axis=1)
         self._seen: list[Array] = []
+        self._inverse = np.eye(waves + candidates.shape[1]) / self._noise  # of the normal equations
+        self._take(candidates)
+
+    def _take(self, candidates: Array) -> None:
+        self._at = self._waves(candidates)
+        self._reach = self._inverse @ self._at.T
+        self._left = self._noise * np.einsum("ij,ji->i", self._at, self._reach)
+
+    def moved(self, candidates: Array) -> LinearBelief:
+        """The same observations, at other candidates."""
+        other = self.copy()
+        other._take(candidates)
+        return other
 
     def _waves(self, x: Array) -> Array:
         waves = np.sqrt(2 / len(self._phases)) * np.cos(x @ self._frequencies + self._phases)
@@ -44,8 +55,7 @@ class LinearBelief:
 
     def copy(self) -> LinearBelief:
         """Another that starts from here."""
-        other = object.__new__(LinearBelief)
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other._seen = list(self._seen)
         return other
 
@@ -54,14 +64,19 @@ class LinearBelief:
         if not len(x):
             return
         new = self._waves(x)
+        self._seen.append(new)
+        self.n += len(x)
+        if len(x) > len(self._inverse):  # at once rather than by corrections
+            self._inverse = np.linalg.inv(np.linalg.inv(self._inverse) + new.T @ new)
+            self._reach = self._inverse @ self._at.T
+            self._left = self._noise * np.einsum("ij,ji->i", self._at, self._reach)
+            return
         gain = self._inverse @ new.T  # Woodbury's identity: rows are added to the normal equations
         within = np.linalg.inv(np.eye(len(x)) + new @ gain)
         across = new @ self._reach
         self._left = self._left - self._noise * (across * (within @ across)).sum(axis=0)
         self._reach = self._reach - gain @ (within @ across)
         self._inverse = self._inverse - gain @ within @ gain.T
-        self._seen.append(new)
-        self.n += len(x)
 
     def mean(self, y: Array) -> Array:
         """Expected values at the candidates."""

@@ -19,13 +19,15 @@ from archwright.strategy.surrogate.linear import LinearBelief
 from archwright.strategy.surrogate.pool import Pool
 from archwright.strategy.surrogate.process import Belief, fit, gaussianised
 
+AnyBelief = Belief | LinearBelief
+
 __all__ = ["History", "Model", "begins", "fits"]
 
 Array = NDArray[np.float64]
 
 MOST_EXACT = 2000  # with more trials, the Gaussian process becomes a linear model on random features
 MOST_FITTED = 200  # hyperparameters are fitted to so many trials
-DRAWN = 200  # candidates that a Thompson draw is made at
+DRAWN = 100  # candidates that a Thompson draw is made at
 
 
 class History:
@@ -37,6 +39,7 @@ class History:
         self.costs: list[Mapping[str, float]] = []
         self.excused: list[bool] = []  # measured, or not for want of a ceiling that is known beforehand
         self.improved: list[int] = [0]  # after how many trials some goal had a new best
+        self.n_measured = 0
         self._best: Array | None = None
 
     def add(self, x: Array, scores: tuple[float, ...] | None, costs: Mapping[str, float], excused: bool) -> None:
@@ -46,6 +49,7 @@ class History:
         self.costs.append(costs)
         self.excused.append(excused)
         if scores is not None:
+            self.n_measured += 1
             now = np.array(scores)
             if self._best is None or (now < self._best).any():
                 self.improved.append(len(self.x))
@@ -98,9 +102,10 @@ class Model:
         pool: The candidates.
         groups: The columns of each group of features.
         history: What has been told.
-        begun: How many of those trials to begin with; `add` brings the others.
+        begun: How many of those trials to begin with; `learn` brings the others.
         objectives: The goals and ceilings, if they are known.
         costs: Names of the costs that are known without training.
+        before: An earlier model, brought up to date: what it has in common with this one is taken from it.
     """
 
     def __init__(
@@ -111,6 +116,7 @@ class Model:
         begun: int,
         objectives: Objectives | None,
         costs: Sequence[str],
+        before: Model | None = None,
     ):
         self.pool, self.history, self.begun, self.n = pool, history, begun, begun
         self.done = history.measured(begun)
@@ -124,35 +130,49 @@ class Model:
         columns = [*groups, slice(x.shape[1] - 1, x.shape[1])] if self.varied else list(groups)
         at = np.concatenate([pool.features, np.full((len(pool.features), 1), self.full)], axis=1)
 
-        def belief(some: list[int], y: Array, observed: Array) -> Belief | LinearBelief:
-            made = (Belief if begun <= MOST_EXACT else LinearBelief)(at, fit(x[some], y, columns))
-            made.observe(observed)
-            return made
+        first = fits(begun)
+        kind = Belief if begun <= MOST_EXACT else LinearBelief
+        usable = before is not None and fits(before.begun) == first and before.varied == self.varied
 
-        first = [i for i in self.done if i < fits(begun)] or self.done
-        self.beliefs: list[Belief | LinearBelief | None] = []
-        for goal, known in enumerate(self.known):
-            some = _informative(first, [history.scores[i][goal] for i in first])  # type: ignore[index]
-            y = gaussianised([history.scores[i][goal] for i in some])  # type: ignore[index]
-            self.beliefs.append(None if known else belief(some, y, x[self.done]))
-        self.chance: Belief | LinearBelief | None = None
-        if len(self.done) < begun and not all(history.excused[:begun]):
-            some = list(range(begun))[-MOST_FITTED:]
-            self.chance = belief(some, self._labels()[some], x)
+        def belief(old: AnyBelief | None, targets: Array, rows: list[int]) -> AnyBelief:
+            """One of the trials in these rows: begun with the first, then the others one by one, so that a resumed
+            search comes to the very same numbers.
+            """
+            if usable and type(old) is kind:
+                return old.moved(at)
+            early = [i for i in rows if i < first] or rows
+            some = _informative(targets[: len(early)])
+            made = kind(at[:0], fit(x[early][some], gaussianised(targets[some]), columns))
+            made.observe(x[early])
+            for i in rows[len(early) :]:
+                made.observe(x[i][None, :])
+            return made.moved(at)
+
+        olds = before.beliefs if before is not None else [None] * goals
+        self.beliefs: list[AnyBelief | None] = [
+            None if known else belief(olds[goal], self._scores(goal), self.done)
+            for goal, known in enumerate(self.known)
+        ]
+        self.chance: AnyBelief | None = None
+        if not all(history.excused[:begun]):
+            old = before.chance if before is not None else None
+            self.chance = belief(old, self._labels(), list(range(begun)))
         self.guesses = history.guessed_costs(begun, costs, pool.features) if costs else {}
         self.ceilings = objectives.ceilings if objectives is not None and costs else ()
+        self._known_targets: dict[tuple[int, int, int], Array] = {}
         self.expected: list[Array] = [np.zeros(0) for _ in self.known]  # of pending trials, goal by goal
 
-    def add(self) -> None:
-        """Learn from the next trial of the history."""
-        x = self.history.x[self.n][None, :]
-        if self.history.scores[self.n] is not None:
-            self.done.append(self.n)
-            for belief in filter(None, self.beliefs):
-                belief.observe(x)
-        if self.chance is not None:
-            self.chance.observe(x)
-        self.n += 1
+    def learn(self, n: int) -> None:
+        """Learn from the trials of the history up to the n-th, one by one."""
+        for i in range(self.n, n):
+            x = self.history.x[i][None, :]
+            if self.history.scores[i] is not None:
+                self.done.append(i)
+                for belief in filter(None, self.beliefs):
+                    belief.observe(x)
+            if self.chance is not None:
+                self.chance.observe(x)
+        self.n = max(self.n, n)
 
     def believing(self, features: Array) -> Model:
         """The same, with trials at these features believed to score what is expected of them."""
@@ -206,7 +226,7 @@ class Model:
             if belief is None:
                 assert known is not None
                 name, sign = known
-                told = np.array([self.history.scores[i][goal] for i in self.done])  # type: ignore[index]
+                told = self._scores(goal)
                 scale = told.std() or 1.0
                 means.append(sign * costs[name] / scale)
                 deviations.append(np.zeros(len(some)))
@@ -228,10 +248,18 @@ class Model:
 
     def _targets(self, goal: int) -> Array:
         """Normal scores of the measured trials, then what is expected of pending ones."""
-        y = gaussianised([self.history.scores[i][goal] for i in self.done])  # type: ignore[index]
-        return np.concatenate([y, self.expected[goal]])
+        key = (goal, len(self.done), len(self.expected[goal]))
+        if key not in self._known_targets:  # the same array each time, so that beliefs can tell
+            scores = gaussianised(self._scores(goal))
+            self._known_targets = {key: np.concatenate([scores, self.expected[goal]])} | {
+                k: v for k, v in self._known_targets.items() if k[1:] == key[1:]
+            }
+        return self._known_targets[key]
 
-    def _reached(self, belief: Belief | LinearBelief, y: Array) -> Array:
+    def _scores(self, goal: int) -> Array:
+        return np.array([self.history.scores[i][goal] for i in self.done])  # type: ignore[index]
+
+    def _reached(self, belief: AnyBelief, y: Array) -> Array:
         """What a full training of each measured architecture is expected to score."""
         if not self.varied:
             return belief.smoothed(y)[: len(self.done)]
@@ -243,10 +271,10 @@ class Model:
         return np.array([1.0 if s is not None else -1.0 for s in self.history.scores[: self.n]])
 
 
-def _informative(some: list[int], scores: Sequence[float]) -> list[int]:
+def _informative(targets: Array) -> NDArray[np.int64]:
     """Of many trials, the best and some of the others, in order: enough for hyperparameters."""
-    if len(some) <= MOST_FITTED:
-        return some
-    order = np.argsort(scores, kind="stable")
-    rest = np.random.default_rng(len(some)).permutation(order[MOST_FITTED // 2 :])
-    return [some[i] for i in sorted([*order[: MOST_FITTED // 2], *rest[: MOST_FITTED // 2]])]
+    if len(targets) <= MOST_FITTED:
+        return np.arange(len(targets))
+    order = np.argsort(targets, kind="stable")
+    rest = np.random.default_rng(len(targets)).permutation(order[MOST_FITTED // 2 :])
+    return np.sort(np.concatenate([order[: MOST_FITTED // 2], rest[: MOST_FITTED // 2]]))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archwright.space import Space
-from archwright.space.counting import live
+from archwright.space.counting import count, live
 from archwright.space.features import Features
 from archwright.space.layout import Decision
 
@@ -48,11 +48,9 @@ class Whole:
     @cached_property
     def pool(self) -> Pool | None:
         """Every function of the space; None where there are too many architectures."""
-        if not self.space.enumerable:
+        if count(self.space.decisions) > MOST_WHOLE:  # before rules, which take time to go through
             return None
         codes = self.space.all_codes()
-        if len(codes) > MOST_WHOLE:
-            return None
         keys, first, which = np.unique(self.space.keys(codes), return_index=True, return_inverse=True)
         features = np.zeros((len(keys), self.features.size))
         np.add.at(features, which, self.features(codes))
@@ -61,7 +59,7 @@ class Whole:
 
     def of(self, codes: NDArray[np.int32], keys: NDArray[np.uint64]) -> NDArray[np.float64]:
         """The features of some architectures whose keys are known."""
-        if self.pool is None:
+        if self.pool is None or not len(codes):
             return self.features(codes).astype(float)
         return self.pool.features[np.searchsorted(self.pool.keys, keys)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,10 +120,11 @@ def fit(x: Array, y: Array, groups: Sequence[slice], *, steps: int = 40) -> Hype
 
 
 class Belief:
-    """The posterior at fixed candidates, kept up to date one observation at a time.
+    """The posterior at some candidates, kept up to date one observation at a time.
 
-    With ``K = L L'`` the covariance of observations and ``V = L^-1 K(x, candidates)``, one more observation adds a row
-    to each, in O(n m) for m candidates; targets may change altogether at every step, for ``mean = V' L^-1 y``.
+    With ``K = L L'`` the covariance of observations, ``W = L^-1`` and ``V = W K(x, candidates)`` each get one more row
+    with one more observation, in O(n^2) and O(n m) for m candidates. Targets may change altogether at every step, as
+    ranks do: the mean is ``V' W y``.
 
     Args:
         candidates: Their features, shape (m, size).
@@ -130,51 +132,61 @@ class Belief:
     """
 
     def __init__(self, candidates: Array, h: Hyperparameters):
-        self.candidates, self.h = candidates, h
+        self.h = h
         self.n = 0
         self._x = np.empty((0, candidates.shape[1]))
-        self._lower = np.empty((0, 0))
-        self._across = np.empty((0, len(candidates)))
-        self._left = variance(candidates, h)  # variance of the candidates, of what is left unexplained
+        self._whitener = np.empty((0, 0))  # W
+        self._take(candidates)
+
+    def _take(self, candidates: Array) -> None:
+        n = self.n
+        self.candidates = candidates
+        self._across = self._whitener[:n, :n] @ kernel(self._x[:n], candidates, self.h)  # V
+        self._left = variance(candidates, self.h) - (self._across**2).sum(axis=0)  # of the variance: not explained yet
+        self._latest: tuple[Array, Array] | None = None
+
+    def moved(self, candidates: Array) -> Belief:
+        """The same observations, at other candidates."""
+        other = self.copy()
+        other._take(candidates)
+        return other
 
     def copy(self) -> Belief:
         """Another that starts from here, for observations that are only believed."""
-        other = object.__new__(Belief)
-        other.__dict__.update(self.__dict__)
-        # What is grown in place must not be shared.
-        other._x, other._lower, other._across = self._x[: self.n], self._lower[: self.n], self._across[: self.n]
+        other = copy(self)
+        # What grows in place is cut to its size, so that the other makes room of its own.
+        other._x, other._whitener = self._x[: self.n], self._whitener[: self.n, : self.n]
+        other._across = self._across[: self.n]
         return other
 
     def observe(self, x: Array) -> None:
-        """Add observations at features `x`, shape (k, size); their values are given to `mean`."""
+        """Add observations at features `x`, shape (k, size); `mean` is given their values."""
         k, n = len(x), self.n
         if not k:
             return
         self._grow(n + k)
-        lower, across = self._lower, self._across
-        below = solve_triangular(lower[:n, :n], kernel(self._x[:n], x, self.h), lower=True, check_finite=False)
+        w = self._whitener[:n, :n]
+        below = w @ kernel(self._x[:n], x, self.h)
         corner = kernel(x, x, self.h) + (self.h.noise + JITTER) * np.eye(k) - below.T @ below
-        corner = np.linalg.cholesky(corner)
-        lower[n : n + k, :n], lower[n : n + k, n : n + k] = below.T, corner
-        new = kernel(x, self.candidates, self.h) - below.T @ across[:n]
-        across[n : n + k] = solve_triangular(corner, new, lower=True, check_finite=False)
-        self._left = self._left - (across[n : n + k] ** 2).sum(axis=0)
+        corner = solve_triangular(np.linalg.cholesky(corner), np.eye(k), lower=True, check_finite=False)
+        self._whitener[n : n + k, :n] = -corner @ (below.T @ w)
+        self._whitener[n : n + k, n : n + k] = corner
+        new = corner @ (kernel(x, self.candidates, self.h) - below.T @ self._across[:n])
+        self._across[n : n + k] = new
+        self._left = self._left - (new**2).sum(axis=0)
         self._x[n : n + k] = x
         self.n = n + k
 
     def _grow(self, size: int) -> None:
-        """Room for more rows: doubled, so that copying is rare."""
-        have = len(self._x)
+        """Room for more rows: half as much again, so that copying is rare."""
+        have = min(len(self._x), len(self._across))
         if have >= size:
             return
-        room = max(size, 2 * have, 32)
-        for name, shape in (
-            ("_x", (room, self._x.shape[1])),
-            ("_lower", (room, room)),
-            ("_across", (room, len(self.candidates))),
-        ):
-            old, new = getattr(self, name), np.zeros(shape)
-            new[: self.n, : old.shape[1]] = old[: self.n]
+        room = max(size, have * 3 // 2, 32)
+        grown = {"_x": (room, self._x.shape[1]), "_whitener": (room, room), "_across": (room, len(self.candidates))}
+        for name, shape in grown.items():
+            old, new = getattr(self, name)[: self.n], np.zeros(shape)
+            new[: len(old), : old.shape[1]] = old
             setattr(self, name, new)
 
     def mean(self, y: Array) -> Array:
@@ -201,14 +213,16 @@ class Belief:
     def draw(self, y: Array, some: NDArray[np.int64], rng: np.random.Generator) -> Array:
         """One joint draw of the function at `some` of the candidates."""
         x, across = self.candidates[some], self._across[: self.n, some]
-        covariance = kernel(x, x, self.h) - across.T @ across + 1e-8 * np.eye(len(some))
+        covariance = kernel(x, x, self.h) - across.T @ across
         values, vectors = np.linalg.eigh(covariance)
         normal = vectors @ (np.sqrt(np.maximum(values, 0)) * rng.standard_normal(len(some)))
         return self.mean(y)[some] + np.sqrt(self.amplitude(y)) * normal
 
-    def _alpha(self, y: Array) -> Array:
-        lower = self._lower[: self.n, : self.n]
-        return solve_triangular(lower, self._whitened(y), lower=True, trans=1, check_finite=False)
-
     def _whitened(self, y: Array) -> Array:
-        return solve_triangular(self._lower[: self.n, : self.n], y, lower=True, check_finite=False)
+        """``W y``; that of the latest targets is kept."""
+        if self._latest is None or self._latest[0] is not y:
+            self._latest = y, self._whitener[: self.n, : self.n] @ y
+        return self._latest[1]
+
+    def _alpha(self, y: Array) -> Array:
+        return self._whitened(y) @ self._whitener[: self.n, : self.n]
