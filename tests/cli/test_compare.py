@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from archwright.cli import names
 from archwright.cli.compare import strategies_of
+from archwright.cli.strategy import STRATEGIES
 from archwright.errors import ArchwrightError
 
 SMALL = ("--benchmark", "toy", "--seeds", "3", "--budget", "20", "--workers", "1")
@@ -70,7 +70,7 @@ def test_strategies_of_several_fidelities_and_around_others(archwright):
 
 
 def test_every_strategy_that_needs_no_more_can_be_compared():
-    assert list(strategies_of(",".join(names.STRATEGIES))) == list(names.STRATEGIES)
+    assert list(strategies_of(",".join(STRATEGIES))) == list(STRATEGIES)
 
 
 @pytest.mark.parametrize(

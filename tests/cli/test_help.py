@@ -13,6 +13,7 @@ import typer.main
 
 from archwright.cli import export, names
 from archwright.cli.app import app
+from archwright.cli.strategy import DEFAULT_STRATEGY, STRATEGIES, find_strategy, strategy_of
 
 GROUP = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
@@ -99,11 +100,11 @@ def test_every_strategy_has_a_name_and_the_default_is_the_librarys(archwright):
     from archwright.run import default_strategy
 
     space = Space(choice(1, 2, 3))
-    made = [entry.make(space, max_epochs=27) for entry in names.STRATEGIES.values()]
+    made = [entry.make(space, max_epochs=27) for entry in STRATEGIES.values()]
     exported = {name: getattr(strategy, name) for name in strategy.__all__}
     kinds = {name for name, kind in exported.items() if isinstance(kind, type) and issubclass(kind, strategy.Strategy)}
     assert {type(m).__name__ for m in made} == kinds - {"Strategy", "Screened", "WarmStart"}
-    ours, theirs = names.find_strategy("evolution").make(space), default_strategy(space)
+    ours, theirs = find_strategy("evolution").make(space), default_strategy(space)
     assert type(ours) is type(theirs)
     assert (ours.population_size, ours.tournament_size) == (theirs.population_size, theirs.tournament_size)
     assert "arxiv.org" in archwright("strategies").stdout
@@ -115,17 +116,17 @@ def test_a_strategy_is_made_around_the_one_that_is_named():
     from archwright.run.settings import describe_strategy
 
     space = Space(choice(1, 2, 3))
-    plain, chosen = (names.find_strategy(n).make(space, max_epochs=60) for n in ("asha", "asha/random"))
+    plain, chosen = (find_strategy(n).make(space, max_epochs=60) for n in ("asha", "asha/random"))
     assert type(chosen.strategy).__name__ == "Random"
     assert (chosen.max_epochs, chosen.space) == (60, space)
-    assert names.strategy_of(describe_strategy(plain)) == f"asha/{names.DEFAULT_STRATEGY}"
-    assert names.strategy_of(describe_strategy(chosen)) == "asha/random"
+    assert strategy_of(describe_strategy(plain)) == f"asha/{DEFAULT_STRATEGY}"
+    assert strategy_of(describe_strategy(chosen)) == "asha/random"
     with pytest.raises(ArchwrightError, match="there is no strategy called 'randon'"):
-        names.find_strategy("asha/randon")
+        find_strategy("asha/randon")
     with pytest.raises(ArchwrightError, match="strategy 'random' is made around no other"):
-        names.find_strategy("random/asha")
+        find_strategy("random/asha")
     with pytest.raises(ArchwrightError, match="must know how long a full training is"):
-        names.find_strategy("asha").make(space)
+        find_strategy("asha").make(space)
 
 
 def test_the_forms_of_export_are_the_librarys():
@@ -165,9 +166,7 @@ def test_a_shell_completes_folders_of_runs(tmp_path):
 
 
 def test_lists_are_json_for_programs(archwright):
-    assert {e["name"] for e in json.loads(archwright("strategies", "--json").stdout)["strategies"]} == set(
-        names.STRATEGIES
-    )
+    assert {e["name"] for e in json.loads(archwright("strategies", "--json").stdout)["strategies"]} == set(STRATEGIES)
     data = json.loads(archwright("tasks", "--json").stdout)["data"]
     assert {"name": "digits", "installed": True}.items() <= data[0].items()
     listed = json.loads(archwright("spaces", "--data", "digits", "--json").stdout)["spaces"]

@@ -14,6 +14,7 @@ import typer
 from archwright.cli import console, names, options
 from archwright.cli.guard import INTERRUPTED, interruptible
 from archwright.cli.invocation import command_line, examples
+from archwright.cli.strategy import STRATEGIES, find_strategy
 from archwright.errors import ArchwrightError, did_you_mean
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def strategies_of(text: str) -> dict[str, Callable[..., Any]]:
         first, *settings = written.split(":")
         label, equals, name = first.partition("=")
         label, name = (label, name) if equals else (written, first)
-        entry = names.find_strategy(name)
+        entry = find_strategy(name)
         if label in found:
             raise ArchwrightError(f"two strategies are called {label!r}: write LABEL={name} to tell them apart")
         module, _, kind = entry.where.partition(":")
@@ -154,7 +155,7 @@ def strategies_of(text: str) -> dict[str, Callable[..., Any]]:
             given[key] = _value(value)
         found[label] = functools.partial(entry.make, **given)
     if not found:
-        raise ArchwrightError(f"there is no strategy to compare. {did_you_mean('', names.STRATEGIES)}")
+        raise ArchwrightError(f"there is no strategy to compare. {did_you_mean('', STRATEGIES)}")
     return found
 
 

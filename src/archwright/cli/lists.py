@@ -8,6 +8,7 @@ import typer
 
 from archwright.cli import console, learning, names, options
 from archwright.cli.invocation import examples
+from archwright.cli.strategy import STRATEGIES
 from archwright.errors import SpaceError, did_you_mean
 
 __all__ = ["COMMANDS"]
@@ -100,7 +101,7 @@ def strategies(
     as_json: options.AsJson = False,
 ) -> None:
     """The strategies that decide what to try next."""
-    entries = list(names.STRATEGIES.values())
+    entries = list(STRATEGIES.values())
     if as_json:
         fields = ("name", "purpose", "weakness", "paper", "settings")
         console.emit({"strategies": [{field: getattr(e, field) for field in fields} for e in entries]})

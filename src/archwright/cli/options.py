@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from archwright.cli import names
+from archwright.cli.strategy import STRATEGIES
 
 MOST_WORKERS = 8
 DEFAULT_BUDGET = "5m"
@@ -103,7 +104,7 @@ Space = Annotated[
 ]
 Strategy = Annotated[
     str,
-    _option(f"What decides: {', '.join(names.STRATEGIES)}.", "NAME", _HOW, complete=names.complete_strategy),
+    _option(f"What decides: {', '.join(STRATEGIES)}.", "NAME", _HOW, complete=names.complete_strategy),
 ]
 Workers = Annotated[
     int | None,

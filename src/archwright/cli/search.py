@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from archwright.cli import console, learning, names, options, places
+from archwright.cli import console, learning, options, places
 from archwright.cli.guard import INTERRUPTED, interruptible
 from archwright.cli.invocation import command_line, examples
+from archwright.cli.strategy import DEFAULT_STRATEGY, find_strategy
 from archwright.errors import BudgetError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def search(
     max_peak_memory: options.MaxPeakMemory = None,
     max_latency: options.MaxLatency = None,
     space: options.Space = None,
-    strategy: options.Strategy = names.DEFAULT_STRATEGY,
+    strategy: options.Strategy = DEFAULT_STRATEGY,
     workers: options.Workers = None,
     seed: options.Seed = 0,
     deterministic: options.Deterministic = False,
@@ -72,7 +73,7 @@ def search(
 
     Ctrl-C ends the search well: all trials are kept, and [cyan]archwright resume[/] goes on.
     """
-    deciding = names.find_strategy(strategy)
+    deciding = find_strategy(strategy)
     processes = _workers(workers)
     earlier = None if warm_start is None else places.find(warm_start).store
     limits = learning.ceilings(
@@ -111,7 +112,7 @@ def search(
                 task,
                 space=searched,
                 objectives=goals,
-                strategy=None if strategy == names.DEFAULT_STRATEGY else deciding.make,
+                strategy=None if strategy == DEFAULT_STRATEGY else deciding.make,
                 budget=budget,
                 trials=trials,
                 epochs=epochs,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from archwright.cli.names import strategy_of
 from archwright.cli.places import Place
+from archwright.cli.strategy import strategy_of
 from archwright.errors import StoreError, did_you_mean
 
 if TYPE_CHECKING:
