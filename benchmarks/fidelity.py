@@ -25,10 +25,9 @@ import archwright as aw
 from archwright.errors import EvaluationError
 from archwright.evaluator import Context, Recipe, Training
 from archwright.objective import Objectives, latest, ranked
-from archwright.run import default_strategy
 from archwright.run.loop import evaluation_seed
 from archwright.space import Architecture
-from archwright.strategy import ASHA, Strategy
+from archwright.strategy import ASHA, GaussianProcess, Strategy
 from archwright.trial import Proposal, Trial
 
 
@@ -144,7 +143,7 @@ def main() -> None:
         print(f"{given.architectures} random architectures\n")
         print(table_head("data", "epochs in all", "Kendall tau with full", "accuracy less that of full at once"))
         for training in trainings.values():
-            rungs = ASHA(default_strategy(training.space), **asha).rungs
+            rungs = ASHA(GaussianProcess(training.space), **asha).rungs
             for line in ranks(training, goals, rungs, given.architectures, seed=0):
                 print(line, flush=True)
         print()
@@ -155,7 +154,7 @@ def main() -> None:
             for seed in range(given.seeds):
                 reference = 0
                 for name in ("full", "asha"):
-                    inner = default_strategy(training.space)
+                    inner = GaussianProcess(training.space)
                     strategy = inner if name == "full" else ASHA(inner, **asha)
                     trials, spent, took = search(strategy, training, goals, given.architectures, seed)
                     reference = reference or spent

@@ -153,7 +153,7 @@ def test_an_earlier_search_is_never_written_over(archwright, first_search, tiny,
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     assert (tmp_path / "out-2" / "model.py").exists()
     listed = json.loads(archwright("show", "--json").stdout)["runs"]
-    assert [(r["where"], r["strategy"]) for r in listed] == [("out", "evolution"), ("out-2", "random")]
+    assert [(r["where"], r["strategy"]) for r in listed] == [("out", "gp"), ("out-2", "random")]
     assert "out-2" in archwright("show").stdout
 
 

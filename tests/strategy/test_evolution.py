@@ -57,8 +57,8 @@ class TestRegularizedEvolution(StrategyContract):
             RegularizedEvolution(TOY, population_size=sizes[0], tournament_size=sizes[1])
 
     def test_it_begins_with_what_it_is_given(self):
-        given = [dict(TOY.sample(np.random.default_rng(i))) for i in (7, 8, 7)]
-        strategy = RegularizedEvolution(TOY, population_size=8, tournament_size=3, initial=given)
+        given = [TOY.sample(np.random.default_rng(i)) for i in (7, 8, 7)]
+        strategy = RegularizedEvolution(TOY, population_size=8, tournament_size=3, examples=given)
         trials = run(strategy, TOY, n=12, workers=2)
-        assert [dict(t.architecture) for t in trials[:2]] == given[:2]
+        assert [t.architecture for t in trials[:2]] == given[:2]
         assert [t.proposal.origin for t in trials[:3]] == ["given to begin with"] * 2 + ["random"]

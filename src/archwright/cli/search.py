@@ -112,7 +112,7 @@ def search(
                 task,
                 space=searched,
                 objectives=goals,
-                strategy=None if strategy == DEFAULT_STRATEGY else deciding.make,
+                strategy=deciding.make,
                 budget=budget,
                 trials=trials,
                 epochs=epochs,

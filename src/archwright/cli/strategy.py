@@ -78,8 +78,7 @@ class StrategyName:
         return make(factory, first, known, **{**self.settings, **settings})
 
 
-DEFAULT_STRATEGY = "evolution"
-"""Given by default, and left to the search: it begins with architectures that its look at the space has found."""
+DEFAULT_STRATEGY = "gp"
 
 MULTI_FIDELITY = {"min_epochs": 2, "reduction": 4}
 """Of 60 epochs, rungs of 4, 15 and 60: about a sixth of the epochs of training everything in full."""
@@ -88,10 +87,18 @@ STRATEGIES = {
     entry.name: entry
     for entry in (
         StrategyName(
+            "gp",
+            "archwright.strategy.gaussian:GaussianProcess",
+            {},
+            "the default, for almost every search: learns from what architectures compute; fewest trainings",
+            "trainings that take less than some hundredths of a second, which its thinking would slow down",
+            "Jones et al., J. Global Optimization 13, 1998; Kadlecova et al., ICML 2024, arxiv.org/abs/2404.16551",
+        ),
+        StrategyName(
             "evolution",
             "archwright.strategy.evolution:RegularizedEvolution",
             {"population_size": 20, "tournament_size": 5},
-            "the default: from some tens of trials up, many decisions, several goals",
+            "thousands of trials, many workers: decides at once, and forgets what was good by luck",
             "fewer than about 30 trials, of which most still fill its population at random",
             "Real et al., AAAI 2019, arxiv.org/abs/1802.01548",
         ),
@@ -158,14 +165,6 @@ STRATEGIES = {
             "up to some hundreds of trials, decisions that are always live; Optuna's own",
             "conditional decisions, which it draws at random; a thousand trials: seconds for each",
             "Ament et al., NeurIPS 2023, arxiv.org/abs/2310.20708",
-        ),
-        StrategyName(
-            "gaussian",
-            "archwright.strategy.gaussian:GaussianProcess",
-            {},
-            "almost every search: learns from what architectures compute, and needs the fewest trainings",
-            "trainings that take less than some hundredths of a second, which its thinking would slow down",
-            "Jones et al., J. Global Optimization 13, 1998; Kadlecova et al., ICML 2024, arxiv.org/abs/2404.16551",
         ),
         StrategyName(
             "bananas",

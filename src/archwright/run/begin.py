@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,9 @@ from archwright.run.settings import (
     make_strategy,
 )
 from archwright.run.survey import Survey, survey
-from archwright.space import Architecture, Space
+from archwright.space import Space
 from archwright.store import Run, Store
-from archwright.strategy import Known, RegularizedEvolution, Strategy, WarmStart, make
+from archwright.strategy import GaussianProcess, Known, Strategy, WarmStart, make
 from archwright.worker import InProcess, Processes, Workers
 
 if TYPE_CHECKING:
@@ -39,19 +39,7 @@ if TYPE_CHECKING:
 
     from archwright.task import Task
 
-__all__ = ["default_strategy", "resume", "search"]
-
-
-BEGIN_WITH = 10
-
-
-def default_strategy(space: Space, examples: Sequence[Architecture] = ()) -> Strategy:
-    """The strategy where none is given: a small evolution, for budgets of tens to hundreds of trials.
-
-    Under ceilings, half of its first population are the `examples` that make most of them: networks just below a
-    ceiling are mostly better than those far below it, and random ones are mostly far below.
-    """
-    return RegularizedEvolution(space, population_size=20, tournament_size=5, initial=examples[:BEGIN_WITH])
+__all__ = ["resume", "search"]
 
 
 def search(
@@ -136,11 +124,11 @@ def search(
         longest_s = 3.0 if problem.objectives.ceilings else 1.0  # without a ceiling it only tells what to expect
         looking_s = min(longest_s, 0.1 * (allowance.seconds or math.inf)) if hurried else math.inf
         surveyed = survey(problem.space, problem.evaluator, problem.objectives, seed=seed, seconds=looking_s)
-        made = _strategy(strategy or default_strategy, problem.space, _known(problem, surveyed))
+        made = _strategy(strategy or GaussianProcess, problem.space, _known(problem, surveyed))
         if not made.rungs:  # one with rungs trains briefly by itself, and its longest training is a full one
             examples = surveyed.examples if surveyed else ()
             problem = fit_epochs(problem, allowance, options.workers, examples, recipe)
-            made = _strategy(strategy or default_strategy, problem.space, _known(problem, surveyed))
+            made = _strategy(strategy or GaussianProcess, problem.space, _known(problem, surveyed))
         if earlier is not None:
             made = WarmStart(made, **earlier)
         meta = {

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from archwright.errors import EvaluationError, ObjectiveError, SpaceError, did_you_mean
 from archwright.evaluator import Evaluator, Function, Recipe
 from archwright.objective import COSTS, Goal, Objectives
@@ -61,6 +63,8 @@ def make_problem(
     found = space if isinstance(space, Space) else Space(space)
     if not found.rules and found.size == 1:
         raise SpaceError("the space holds no choice: there is one architecture in it, and nothing to search")
+    if found.rules:
+        found.sample(np.random.default_rng(0))  # an error with the rules where they forbid everything
     if objectives is None:
         objectives = Goal(task.metric, task.metrics[task.metric].direction) if task else Goal("score", "maximize")
     goals = Objectives.of(objectives)

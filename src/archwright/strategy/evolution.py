@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from archwright.objective import ranked
-from archwright.space import Space
+from archwright.space import Architecture, Space
 from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
 from archwright.trial import Proposal, Trial
@@ -36,10 +35,11 @@ class RegularizedEvolution(Strategy):
         population_size: Members alive at once; *P* in the paper.
         tournament_size: Members compared to choose a parent; *S* in the paper.
         tries: Mutations drawn in search of a new function.
-        initial: Architectures (or their values by name) to begin the population with, before random ones.
+        examples: Architectures for the first half of the first population, before random ones. Under a ceiling those
+            just below it are mostly better than random ones, which are mostly far below.
 
     Raises:
-        OutOfSpaceError: An initial architecture is not of this space.
+        OutOfSpaceError: An example is not of this space.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class RegularizedEvolution(Strategy):
         population_size: int = 100,
         tournament_size: int = 25,
         tries: int = 20,
-        initial: Sequence[Mapping[str, Any]] = (),
+        examples: Sequence[Architecture] = (),
     ):
         if not 1 <= tournament_size <= population_size:
             raise ValueError(
@@ -61,9 +61,9 @@ class RegularizedEvolution(Strategy):
         self.population_size = population_size
         self.tournament_size = tournament_size
         self.tries = tries
-        self.initial = tuple(dict(values) for values in initial)
-        self._initial = [space.architecture(values) for values in self.initial]
-        self._initial_keys = [space.key(a) for a in self._initial]
+        self.examples = tuple(examples)
+        self._given = [space.architecture(dict(a)) for a in self.examples[: max(1, population_size // 2)]]
+        self._given_keys = [space.key(a) for a in self._given]
         self._population: deque[Trial] = deque(maxlen=population_size)  # maxlen is the ageing
         self._infeasible: deque[Trial] = deque(maxlen=population_size)
         self._seen = Seen(space)
@@ -72,9 +72,9 @@ class RegularizedEvolution(Strategy):
         filling = len(self._population) + len(pending) < self.population_size or not self._population
         crowded_out = len(self._infeasible) == self.population_size and rng.random() < 0.5
         if filling and not crowded_out:
-            given = self._seen.new(self._initial_keys, pending)
+            given = self._seen.new(self._given_keys, pending)
             if given:
-                return Proposal(self._initial[given[0]], origin="given to begin with")
+                return Proposal(self._given[given[0]], origin="given to begin with")
             return Proposal(self._seen.fresh(rng, pending), origin="random")
         members = [*self._infeasible, *self._population] if filling else list(self._population)
         drawn = rng.choice(len(members), min(self.tournament_size, len(members)), replace=False)
