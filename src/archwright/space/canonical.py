@@ -109,6 +109,11 @@ class _Batch:
         return np.uint64(INPUT)
 
     def _value(self, e: Value) -> Any:
+        if e.node.size > len(self.codes):  # fewer rows than values: a table of all would cost more than it saves
+            codes, which = np.unique(self.codes[:, e.decision], return_inverse=True)
+            return np.array([digest(repr(float(e.node.value(c)))) if c >= 0 else 0 for c in codes.tolist()], np.uint64)[
+                which
+            ]
         if id(e) not in self.tables:
             hashes = [digest(repr(float(e.node.value(c)))) for c in range(e.node.size)]
             self.tables[id(e)] = np.array([*hashes, 0], dtype=np.uint64)  # the last serves code -1

@@ -27,9 +27,7 @@ from archwright.space.trace import Concat, Expression, Input, Leaf, Op, Record, 
 __all__ = ["Features"]
 
 MOST_SYMBOLS = 12  # more different labels than this: operations are told apart by their heads alone
-MOST_SETS = (
-    5  # up to so many kinds, paths are measured through every set of them; beyond, through each and all but each
-)
+MOST_SETS = 5  # up to so many kinds, paths are measured through every set of them; beyond, through each and through all
 LONGEST = 8  # paths are counted by their length, and those of so many operations or more together
 CHUNK = 4096  # rows at once: arrays that stay in the processor's cache
 
@@ -137,6 +135,8 @@ class Features:
         labels = [e.label for e in self._ops] + list(self._calls)
         self.symbols, self._symbol_of = _symbols(labels)
         self._rows = Rows(len(self.symbols), _sets(len(self.symbols)))
+        self._tables: dict[int, np.ndarray] = {}  # of hashes and of numbers, by value: made once
+        self._numbers: dict[int, np.ndarray] = {}
         self._fit()
 
     def _fit(self) -> None:
@@ -185,7 +185,7 @@ class _Walk:
         self.of = features
         self.codes = codes
         self.n = len(codes)
-        self.hashes = _Batch(codes, {})
+        self.hashes = _Batch(codes, features._tables)
         self.known: dict[int, Signal] = {}
         self.reached = self._reach()
 
@@ -272,7 +272,10 @@ class _Walk:
     def _numbers(self, label: Any, name: str) -> Iterator[tuple[str, Any]]:
         """The numeric arguments in a label: what they are called, and their values."""
         if isinstance(label, Value):
-            table = np.array([*(_scaled(label.node.value(c)) for c in range(label.node.size)), 0.0])
+            table = self.of._numbers.get(id(label))
+            if table is None:
+                table = np.array([*(_scaled(label.node.value(c)) for c in range(label.node.size)), 0.0])
+                self.of._numbers[id(label)] = table
             yield name, table[self.codes[:, label.decision]]
         elif isinstance(label, Leaf):
             number = _number(label.text)
@@ -466,7 +469,7 @@ def _symbols(labels: Sequence[Expression]) -> tuple[list[str], dict[int, list[tu
 def _sets(n: int) -> list[frozenset[int]]:
     if n <= MOST_SETS:
         return [frozenset(s) for k in range(1, n + 1) for s in combinations(range(n), k)]
-    return [frozenset([i]) for i in range(n)] + [frozenset(range(n)) - {i} for i in range(n)] + [frozenset(range(n))]
+    return [frozenset([i]) for i in range(n)] + [frozenset(range(n))]
 
 
 def _number(text: str) -> float | None:

@@ -13,7 +13,7 @@ from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
 from archwright.strategy.surrogate.costs import KnownCosts
 from archwright.strategy.surrogate.model import History, Model, begins
-from archwright.strategy.surrogate.pool import Pool, Whole
+from archwright.strategy.surrogate.pool import Pool, whole_of
 from archwright.trial import Proposal, Trial
 
 __all__ = ["GaussianProcess"]
@@ -21,7 +21,8 @@ __all__ = ["GaussianProcess"]
 Array = NDArray[np.float64]
 
 MOST_LOOKED_AT = 512  # so many candidates' exact costs are asked for, in search of one within the ceilings
-PARENTS = 20
+PARENTS = 20  # architectures whose edits are candidates
+ROOM = 20_000_000  # numbers in the largest array of a model: candidates times trials
 
 
 class GaussianProcess(Strategy):
@@ -35,8 +36,8 @@ class GaussianProcess(Strategy):
     - **Model**: scores become normal scores by rank. The kernel is a Matérn 5/2 and a linear one on weighted groups of
       features; weights and noise by marginal likelihood, anew after every tenth part more trials. Epochs are one more
       feature.
-    - **Candidates**: every function of the space while it has at most 20,000 architectures; else one and two edits of
-      the best trials, and random ones.
+    - **Candidates**: every function of the space while it has at most `whole` architectures; else one and two edits
+      of the best trials, and random ones.
     - **Choice**: the largest expected improvement; a share `thompson` of times the best in one draw from the
       posterior, so that it goes on exploring. Pending proposals are believed to score what is expected of them
       (kriging believer; Ginsbourger, Le Riche & Carraro, 2010).
@@ -50,7 +51,8 @@ class GaussianProcess(Strategy):
         space: Where architectures come from.
         initial: Trials before the model decides.
         thompson: The share of proposals that are Thompson draws, 0..1.
-        candidates: How many are compared where the space is large.
+        candidates: How many architectures are compared where the space is large.
+        whole: Spaces of at most so many architectures are compared whole, as long as there is room for it.
         examples: Architectures that meet every ceiling, to begin with where there are ceilings.
         objectives: The goals and ceilings; needed only to make use of `costs`.
         max_epochs: A full training; by default the longest told of.
@@ -64,6 +66,7 @@ class GaussianProcess(Strategy):
         initial: int = 8,
         thompson: float = 0.1,
         candidates: int = 500,
+        whole: int = 65_536,
         examples: Sequence[Architecture] = (),
         objectives: Objectives | None = None,
         max_epochs: int | None = None,
@@ -73,12 +76,15 @@ class GaussianProcess(Strategy):
             raise ValueError(f"initial must be at least 1, got {initial}")
         if not 0 <= thompson <= 1:
             raise ValueError(f"thompson is a share of proposals, 0..1, got {thompson}")
+        if whole < 0:
+            raise ValueError(f"whole is a number of architectures, 0 or more, got {whole}")
         if candidates < 2:
             raise ValueError(f"candidates must be at least 2, got {candidates}")
         self.space = space
         self.initial = initial
         self.thompson = thompson
         self.candidates = candidates
+        self.whole = whole
         self.examples = tuple(examples)
         self.objectives = objectives
         self.max_epochs = max_epochs
@@ -87,7 +93,7 @@ class GaussianProcess(Strategy):
         begins = self.examples if objectives is None or objectives.ceilings else ()
         self._given = [space.architecture(dict(a)) for a in begins[:initial]]
         self._given_keys = [space.key(a) for a in self._given]
-        self._whole = Whole(space)
+        self._whole = whole_of(space, whole)
         self._seen = Seen(space)
         self._trials: list[Trial] = []
         self._codes: list[NDArray[np.int32]] = []
@@ -108,7 +114,9 @@ class GaussianProcess(Strategy):
         done = self._history.n_measured
         if given and done < self.initial:
             return Proposal(self._given[given[0]], origin="given to begin with")
-        if done + len(pending) < self.initial or not done:
+        # Where few fit, what does not fit has told something too.
+        informed = done + len(pending) >= self.initial or len(self._trials) >= 2 * self.initial
+        if done < min(2, self.initial) or not informed:
             found, origin = self._far(rng, pending), "far from all others"
         else:
             found, origin = self._promising(rng, pending)
@@ -120,8 +128,12 @@ class GaussianProcess(Strategy):
         """An architecture far from those tried, in the features: the farthest of some random ones."""
         pool = self._whole.pool or self._whole.around(None, rng, edits=0, random=self.candidates)
         waiting, keys = self._tried(pending)
-        tried = [*(x[:-1] for x in self._history.x), *waiting]
-        distance = np.min([((pool.features - x) ** 2).sum(axis=1) for x in tried] or [np.ones(len(pool.keys))], axis=0)
+        tried = np.array([*(x[:-1] for x in self._history.x), *waiting]).reshape(-1, pool.features.shape[1])
+        distance = np.ones(len(pool.keys))
+        if len(tried):
+            # Squared distances, less the candidate's own square, which is added once.
+            nearest = ((tried * tried).sum(axis=1) - 2 * pool.features @ tried.T).min(axis=1)
+            distance = np.maximum(nearest + (pool.features**2).sum(axis=1), 0)
         # Of a random half, so that seeds differ.
         distance = np.where(rng.random(len(distance)) < 0.5, distance, 0.1 * distance)
         return self._first_allowed(pool, distance + 1e-9 * rng.random(len(distance)), keys)
@@ -207,6 +219,8 @@ class GaussianProcess(Strategy):
 
     def _learnt(self) -> Model:
         n, whole = len(self._trials), self._whole.pool
+        if whole is not None and n * len(whole.keys) > ROOM:
+            whole = None
         begun = begins(self._history, n, whole=whole is not None)
         begun = max(begun, self._history.improved[1])  # by then, something had been measured
         if self._model is None or self._model.begun != begun:

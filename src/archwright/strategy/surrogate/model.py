@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from copy import copy
 
@@ -92,7 +93,7 @@ def begins(history: History, n: int, *, whole: bool) -> int:
     if whole:
         return fits(n)
     every = max(1, n // 50)
-    return max(fits(n), n - n % every, max(i for i in history.improved[-1:] if i <= n))
+    return max(fits(n), n - n % every, history.improved[bisect_right(history.improved, n) - 1])
 
 
 class Model:
@@ -210,7 +211,8 @@ class Model:
             worth = worth * np.minimum(1.0, (ceiling.limit / self.guesses[ceiling.cost]) ** 10)
         if self.chance is not None:
             y = self._labels()
-            worth = worth * ndtr(self.chance.mean(y) / np.sqrt(self.chance.deviation(y) ** 2 + 0.1))
+            # Squared: a trial that does not succeed is not only lost, it also tells little of the goals.
+            worth = worth * ndtr(self.chance.mean(y) / np.sqrt(self.chance.deviation(y) ** 2 + 0.1)) ** 2
         return worth
 
     def exact(self, some: NDArray[np.int64], costs: Sequence[Mapping[str, float]], trade: np.random.Generator) -> Array:

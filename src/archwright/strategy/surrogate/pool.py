@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,7 @@ from archwright.space.counting import count, live
 from archwright.space.features import Features
 from archwright.space.layout import Decision
 
-__all__ = ["Pool", "Whole", "edited"]
-
-MOST_WHOLE = 20_000
+__all__ = ["Pool", "Whole", "edited", "whole_of"]
 
 
 @dataclass(frozen=True)
@@ -39,16 +37,20 @@ class Whole:
 
     Architectures of one function differ in decisions that cancel out; where all are known, the function is given the
     mean of their features, so that equal keys are equal features in every group.
+
+    Args:
+        space: Where the architectures come from.
+        most: Up to so many architectures, before rules, are listed.
     """
 
-    def __init__(self, space: Space):
-        self.space = space
+    def __init__(self, space: Space, most: int = 65_536):
+        self.space, self.most = space, most
         self.features = Features(space)
 
     @cached_property
     def pool(self) -> Pool | None:
         """Every function of the space; None where there are too many architectures."""
-        if count(self.space.decisions) > MOST_WHOLE:  # before rules, which take time to go through
+        if count(self.space.decisions) > self.most:  # before rules, which take time to go through
             return None
         codes = self.space.all_codes()
         keys, first, which = np.unique(self.space.keys(codes), return_index=True, return_inverse=True)
@@ -78,6 +80,12 @@ class Whole:
         codes = np.concatenate(drawn)
         keys, first = np.unique(self.space.keys(codes), return_index=True)
         return Pool(codes[first], keys, self.features(codes[first]).astype(float))
+
+
+@lru_cache(maxsize=4)
+def whole_of(space: Space, most: int) -> Whole:
+    """The `Whole` of a space, made once for all strategies on it."""
+    return Whole(space, most)
 
 
 def edited(decisions: Sequence[Decision], codes: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:

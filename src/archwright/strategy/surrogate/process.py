@@ -39,6 +39,15 @@ class Hyperparameters:
     linear: float
     noise: float
 
+    @property
+    def trend(self) -> float:
+        """The variance of the trend for one unit of squared, weighted features."""
+        return self.linear / float(self.weights.sum())
+
+    def scaled(self, x: Array) -> Array:
+        """Features times the square roots of their weights: squared distances of these are what the kernel sees."""
+        return x * np.sqrt(self.weights)
+
 
 def gaussianised(values: Sequence[float] | Array) -> Array:
     """Normal scores by rank: a few disasters no longer stretch the scale, and only the order matters.
@@ -55,15 +64,19 @@ def kernel(a: Array, b: Array, h: Hyperparameters) -> Array:
 
     Shapes: `a` is (n, size), `b` is (m, size), the result (n, m).
     """
-    a, b = a * np.sqrt(h.weights), b * np.sqrt(h.weights)
+    return _kernel(h.scaled(a), h.scaled(b), h)
+
+
+def _kernel(a: Array, b: Array, h: Hyperparameters) -> Array:
+    """`kernel` of features that are scaled already."""
     products = a @ b.T
-    square = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2 * products
-    return _matern(square)[0] + h.linear / h.weights.sum() * products
+    square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)[None, :] - 2 * products
+    return _matern(square)[0] + h.trend * products
 
 
-def variance(a: Array, h: Hyperparameters) -> Array:
-    """The diagonal of ``kernel(a, a, h)``."""
-    return 1 + h.linear / h.weights.sum() * (a * a * h.weights).sum(axis=1)
+def _variance(a: Array, h: Hyperparameters) -> Array:
+    """The diagonal of ``_kernel(a, a, h)``."""
+    return 1 + h.trend * np.einsum("ij,ij->i", a, a)
 
 
 def _matern(square: Array) -> tuple[Array, Array]:
@@ -134,15 +147,15 @@ class Belief:
     def __init__(self, candidates: Array, h: Hyperparameters):
         self.h = h
         self.n = 0
-        self._x = np.empty((0, candidates.shape[1]))
+        self._x = np.empty((0, candidates.shape[1]))  # scaled, as all features in here
         self._whitener = np.empty((0, 0))  # W
         self._take(candidates)
 
     def _take(self, candidates: Array) -> None:
         n = self.n
-        self.candidates = candidates
-        self._across = self._whitener[:n, :n] @ kernel(self._x[:n], candidates, self.h)  # V
-        self._left = variance(candidates, self.h) - (self._across**2).sum(axis=0)  # of the variance: not explained yet
+        self._at = self.h.scaled(candidates)
+        self._across = self._whitener[:n, :n] @ _kernel(self._x[:n], self._at, self.h)  # V
+        self._left = _variance(self._at, self.h) - (self._across**2).sum(axis=0)  # of the variance: not explained yet
         self._latest: tuple[Array, Array] | None = None
 
     def moved(self, candidates: Array) -> Belief:
@@ -161,17 +174,17 @@ class Belief:
 
     def observe(self, x: Array) -> None:
         """Add observations at features `x`, shape (k, size); `mean` is given their values."""
-        k, n = len(x), self.n
+        x, k, n = self.h.scaled(x), len(x), self.n
         if not k:
             return
         self._grow(n + k)
         w = self._whitener[:n, :n]
-        below = w @ kernel(self._x[:n], x, self.h)
-        corner = kernel(x, x, self.h) + (self.h.noise + JITTER) * np.eye(k) - below.T @ below
+        below = w @ _kernel(self._x[:n], x, self.h)
+        corner = _kernel(x, x, self.h) + (self.h.noise + JITTER) * np.eye(k) - below.T @ below
         corner = solve_triangular(np.linalg.cholesky(corner), np.eye(k), lower=True, check_finite=False)
         self._whitener[n : n + k, :n] = -corner @ (below.T @ w)
         self._whitener[n : n + k, n : n + k] = corner
-        new = corner @ (kernel(x, self.candidates, self.h) - below.T @ self._across[:n])
+        new = corner @ (_kernel(x, self._at, self.h) - below.T @ self._across[:n])
         self._across[n : n + k] = new
         self._left = self._left - (new**2).sum(axis=0)
         self._x[n : n + k] = x
@@ -183,7 +196,7 @@ class Belief:
         if have >= size:
             return
         room = max(size, have * 3 // 2, 32)
-        grown = {"_x": (room, self._x.shape[1]), "_whitener": (room, room), "_across": (room, len(self.candidates))}
+        grown = {"_x": (room, self._x.shape[1]), "_whitener": (room, room), "_across": (room, len(self._at))}
         for name, shape in grown.items():
             old, new = getattr(self, name)[: self.n], np.zeros(shape)
             new[: len(old), : old.shape[1]] = old
@@ -204,7 +217,7 @@ class Belief:
 
     def elsewhere(self, x: Array, y: Array) -> Array:
         """Expected values at other features `x`, shape (k, size)."""
-        return kernel(x, self._x[: self.n], self.h) @ self._alpha(y)
+        return _kernel(self.h.scaled(x), self._x[: self.n], self.h) @ self._alpha(y)
 
     def smoothed(self, y: Array) -> Array:
         """Expected values at the observations themselves: what their targets are without noise."""
@@ -212,8 +225,8 @@ class Belief:
 
     def draw(self, y: Array, some: NDArray[np.int64], rng: np.random.Generator) -> Array:
         """One joint draw of the function at `some` of the candidates."""
-        x, across = self.candidates[some], self._across[: self.n, some]
-        covariance = kernel(x, x, self.h) - across.T @ across
+        x, across = self._at[some], self._across[: self.n, some]
+        covariance = _kernel(x, x, self.h) - across.T @ across
         values, vectors = np.linalg.eigh(covariance)
         normal = vectors @ (np.sqrt(np.maximum(values, 0)) * rng.standard_normal(len(some)))
         return self.mean(y)[some] + np.sqrt(self.amplitude(y)) * normal
