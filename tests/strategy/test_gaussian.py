@@ -97,7 +97,7 @@ class TestGaussianProcess(StrategyContract):
         assert {t.status for t in run(strategy, TOY, n=40, objectives=CAPPED)} == {"done"}
 
     def test_an_unknown_ceiling_is_learnt(self):
-        # The best that is allowed is one of 200; by chance it is among 45 random ones in all of 3 seeds in 1 of 100 runs.
+        # The best that is allowed is one of 200; by chance it is among 45 in all of 3 seeds in 1 of 100 runs.
         best = min(small(a).metrics["loss"] for a in SMALL if not LOW.violation(small(a).costs))
         found = []
         for seed in range(3):

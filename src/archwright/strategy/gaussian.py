@@ -128,7 +128,7 @@ class GaussianProcess(Strategy):
         """An architecture far from those tried, in the features: the farthest of some random ones."""
         pool = self._whole.pool or self._whole.around(None, rng, edits=0, random=self.candidates)
         waiting, keys = self._tried(pending)
-        tried = np.array([*(x[:-1] for x in self._history.x), *waiting]).reshape(-1, pool.features.shape[1])
+        tried = np.array([*(x[:-1] for x in self._history.x), *waiting])
         distance = np.ones(len(pool.keys))
         if len(tried):
             # Squared distances, less the candidate's own square, which is added once.
