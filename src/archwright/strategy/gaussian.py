@@ -175,9 +175,11 @@ class GaussianProcess(Strategy):
             return next(
                 (a for a in map(self.space.architecture, pool.codes[order[:MOST_LOOKED_AT]]) if self._rules(a)), None
             )
-        for start in range(0, min(len(order), MOST_LOOKED_AT), 32):
+        # Where a goal is a cost, some are weighed by their exact costs together; else the first that fits is the one.
+        together = 32 if any(g.metric in self.objectives.costs for g in self.objectives.goals) else 1
+        for start in range(0, min(len(order), MOST_LOOKED_AT), together):
             fits, costs = [], []
-            for i in order[start : start + 32]:
+            for i in order[start : start + together]:
                 its = self._known.of(int(pool.keys[i]), pool.codes[i])
                 if its is not None and self.objectives.violation(its) <= 0:
                     fits.append(int(i))
