@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Annotated, Any
 
 import typer
@@ -103,11 +104,37 @@ def strategies(
     """The strategies that decide what to try next."""
     entries = list(STRATEGIES.values())
     if as_json:
-        fields = ("name", "purpose", "weakness", "paper", "settings")
+        fields = ("name", "family", "purpose", "weakness", "paper", "cost_ms", "extra", "around", "settings")
         console.emit({"strategies": [{field: getattr(e, field) for field in fields} for e in entries]})
         return
-    lines = [(e.name, {"": "", "for": e.purpose, "not for": e.weakness, "paper": e.paper}) for e in entries]
-    console.out().print(_listed(lines))
+    from rich.text import Text
+
+    shown = console.out()
+    wide = max(len(e.name) for e in entries)
+    for family, members in groupby(entries, key=lambda e: e.family):
+        shown.print(Text(family.capitalize(), style="bold"))
+        table = _table_of_names(wide)
+        for entry in members:
+            around = f"; around {entry.around}, or {entry.name}/NAME" if entry.around else ""
+            needs = f"; needs archwright[{entry.extra}]" if entry.extra else ""
+            table.add_row(entry.name, entry.purpose)
+            table.add_row("", f"not for {entry.weakness}")
+            table.add_row("", Text(f"{entry.cost} ms{around}{needs}; {entry.paper}", style="dim"))
+        shown.print(table)
+        shown.print()
+    shown.print(
+        "ms: about what asking and telling cost, after 100 / after 1,000 trials on the default space of images."
+    )
+    shown.print("More, and which one to take: the page docs/strategies.md.")
+
+
+def _table_of_names(wide: int) -> Any:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="cyan", no_wrap=True, min_width=wide)
+    table.add_column(overflow="fold")
+    return table
 
 
 UCR = "ucr:"
