@@ -28,6 +28,7 @@ __all__ = ["Features"]
 
 MOST_SYMBOLS = 12  # more different labels than this: operations are told apart by their heads alone
 MOST_SETS = 5  # up to so many kinds, paths are measured through every set of them; beyond, through each and through all
+MOST_APART = 12  # up to so many decisions without a network are weighed one by one
 LONGEST = 8  # paths are counted by their length, and those of so many operations or more together
 CHUNK = 4096  # rows at once: arrays that stay in the processor's cache
 
@@ -152,9 +153,23 @@ class Features:
             self.groups[name] = slice(at, at + len(kept))
             at += len(kept)
             parts.append((raw[:, kept].mean(axis=0), spread[kept] * np.sqrt(len(kept))))
+        self._apart: list[slice] = []
+        decisions = self.space.decisions
+        if not self._ops and "decisions" in self.groups and len(decisions) <= MOST_APART:
+            first = self.groups["decisions"].start
+            owners = np.repeat(np.arange(len(decisions)), column_widths(decisions))[self._kept["decisions"]]
+            columns = [np.flatnonzero(owners == owner) + first for owner in np.unique(owners)]
+            self._apart = [slice(int(c[0]), int(c[-1]) + 1) for c in columns]
         self.size = at
         self._centre = np.concatenate([c for c, _ in parts] or [np.zeros(0)])
         self._scale = np.concatenate([s for _, s in parts] or [np.zeros(0)])
+
+    @property
+    def weighed(self) -> list[slice]:
+        """Columns that share a weight: groups; where no network tells what is alike, single decisions too."""
+        if not self._apart:
+            return list(self.groups.values())
+        return [*self._apart, *(columns for name, columns in self.groups.items() if name != "decisions")]
 
     def _reference(self) -> np.ndarray:
         if count(self.space.decisions) <= 2000:
@@ -485,12 +500,17 @@ def _scaled(value: float) -> float:
     return float(np.sign(value) * np.log1p(abs(value)))
 
 
-def _encode_used(decisions: Sequence[Decision], codes: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """`encode`, with a decision that has no effect shown as neither value."""
-    columns = encode(decisions, codes)
-    widths = [
+def column_widths(decisions: Sequence[Decision]) -> list[int]:
+    """How many columns `encode` has for each decision."""
+    return [
         (1 if d.ordered else len(d.node.options) if isinstance(d.node, Subset) else d.size) + bool(d.conditions)
         for d in decisions
     ]
+
+
+def _encode_used(decisions: Sequence[Decision], codes: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """`encode`, with a decision that has no effect shown as neither value."""
+    columns = encode(decisions, codes)
+    widths = column_widths(decisions)
     neutral = np.repeat([0.5 if d.ordered else 0.0 for d in decisions], widths).astype(np.float32)
     return np.where(np.repeat(used, widths, axis=1), columns, neutral) if len(decisions) else columns

@@ -63,7 +63,7 @@ class GaussianProcess(Strategy):
         self,
         space: Space,
         *,
-        initial: int = 8,
+        initial: int = 5,
         thompson: float = 0.1,
         candidates: int = 500,
         whole: int = 65_536,
@@ -134,8 +134,10 @@ class GaussianProcess(Strategy):
             # Squared distances, less the candidate's own square, which is added once.
             nearest = ((tried * tried).sum(axis=1) - 2 * pool.features @ tried.T).min(axis=1)
             distance = np.maximum(nearest + (pool.features**2).sum(axis=1), 0)
-        # Of a random half, so that seeds differ.
-        distance = np.where(rng.random(len(distance)) < 0.5, distance, 0.1 * distance)
+        # Of a random half, so that seeds differ. Without paths, features are mostly values on a scale, and the farthest
+        # would all be their ends: of a handful then.
+        share = 0.5 if "paths" in self._whole.features.groups else 8 / len(distance)
+        distance = np.where(rng.random(len(distance)) < share, distance, 0.01 * distance)
         return self._first_allowed(pool, distance + 1e-9 * rng.random(len(distance)), keys)
 
     def _tried(self, pending: Sequence[Proposal]) -> tuple[Array, NDArray[np.uint64]]:
@@ -228,7 +230,7 @@ class GaussianProcess(Strategy):
         if self._model is None or self._model.begun != begun:
             pool = whole or self._around(begun)
             names = sorted(self.objectives.costs) if self._known is not None and self.objectives is not None else []
-            groups = list(self._whole.features.groups.values())
+            groups = self._whole.features.weighed
             if self._model is not None and self._model.begun < begun:
                 self._model.learn(begun)
             self._model = Model(pool, groups, self._history, begun, self.objectives, names, self._model)
