@@ -10,8 +10,7 @@ The features follow the canonical form: identities, dead branches and the order 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, combinations, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,88 +18,17 @@ import numpy as np
 from archwright.space.canonical import _Batch
 from archwright.space.counting import count
 from archwright.space.encoding import encode
+from archwright.space.kinds import calls_in, children_first, number_in, open_parts, parts_of, symbols
 from archwright.space.layout import Decision
 from archwright.space.nodes import Subset
+from archwright.space.paths import Rows, Signal, added, limited, sets_of
 from archwright.space.space import Space
 from archwright.space.trace import Concat, Expression, Input, Leaf, Op, Record, Select, Sum, Value
 
 __all__ = ["Features"]
 
-MOST_SYMBOLS = 12  # more different labels than this: operations are told apart by their heads alone
-MOST_SETS = 5  # up to so many kinds, paths are measured through every set of them; beyond, through each and through all
 MOST_APART = 12  # up to so many decisions without a network are weighed one by one
-LONGEST = 8  # paths are counted by their length, and those of so many operations or more together
 CHUNK = 4096  # rows at once: arrays that stay in the processor's cache
-
-
-@dataclass(frozen=True)
-class Signal:
-    """What is known of one signal of the network; every array has a column an architecture (or one for all).
-
-    Args:
-        alive: Whether there is a signal at all.
-        sums: What adds up where signals are added: `Rows` says which row is what.
-        least: What the smaller of two is taken of; `inf` where there is nothing.
-        most: What the larger is taken of; `-inf` where there is nothing.
-    """
-
-    alive: Any
-    sums: Any
-    least: Any
-    most: Any
-
-
-class Rows:
-    """Where things are in the arrays of a `Signal`, for the kinds of operations and sets of kinds of one space."""
-
-    def __init__(self, kinds: int, sets: Sequence[frozenset[int]]):
-        self.kinds = kinds
-        self.inside = np.array([[k in s for k in range(kinds)] for s in sets], dtype=float).reshape(len(sets), kinds)
-        at = np.cumsum([0, kinds + 1, len(sets), LONGEST + 1, kinds])
-        # Summands by the kind of their operation (the last: the input itself); paths that keep to a set; paths by their
-        # length; operations of a kind, once for each path that they are on.
-        self.terms, self.keeping, self.lengths, self.met = (slice(i, j) for i, j in pairwise(at))
-        self.n_sums = int(at[-1])
-        self.n_sets = len(sets)
-        # Of paths that keep to a set, their lengths; of all paths, how many of their operations are in the set.
-        self.within, self.along = slice(0, len(sets)), slice(len(sets), 2 * len(sets))
-
-    def nothing(self) -> Signal:
-        bounds = np.full((2 * self.n_sets, 1), np.inf)
-        return Signal(False, np.zeros((self.n_sums, 1)), bounds, -bounds)
-
-    def input(self) -> Signal:
-        """One path, on which nothing lies."""
-        sums = np.zeros((self.n_sums, 1))
-        sums[self.terms.stop - 1] = sums[self.keeping] = sums[self.lengths.start] = 1
-        zeros = np.zeros((2 * self.n_sets, 1))
-        return Signal(True, sums, zeros, zeros)
-
-    def applied(self, kind: int, x: Signal) -> Signal:
-        """What an operation of this kind makes of a signal: it now ends every path."""
-        inside = self.inside[:, kind, None]
-        sums = np.zeros((self.n_sums, x.sums.shape[1]))
-        sums[kind] = 1
-        sums[self.keeping] = x.sums[self.keeping] * inside
-        lengths = x.sums[self.lengths]
-        sums[self.lengths][1:] = lengths[:-1]
-        sums[self.lengths.stop - 1] += lengths[-1]
-        sums[self.met] = x.sums[self.met]
-        sums[self.met.start + kind] += lengths.sum(axis=0)
-        outside = np.where(inside > 0, 0, np.inf)
-        least, most = (y + np.concatenate([inside, inside]) for y in (x.least, x.most))
-        least[self.within] += outside
-        most[self.within] -= outside
-        return Signal(True, sums, least, most)
-
-    def features(self, output: Signal) -> np.ndarray:
-        """The paths from input to output as numbers. Shape: (columns, n)."""
-        counts = np.concatenate(
-            [output.sums[self.keeping], output.sums[self.lengths], self.inside @ output.sums[self.met]]
-        )
-        # No path is as good as an endless one, and shorter than the empty one.
-        least, most = 1 / (1 + output.least), np.where(np.isfinite(output.most), 1 + output.most, 0)
-        return np.concatenate([np.log1p(counts), least, most])
 
 
 class Features:
@@ -129,13 +57,13 @@ class Features:
 
     def __init__(self, space: Space):
         self.space = space
-        self._order = _children_first(space.expression)
-        self._open = _open_parts(self._order)
+        self._order = children_first(space.expression)
+        self._open = open_parts(self._order)
         self._ops = [e for e in self._order if isinstance(e, Op)]
-        self._calls = _calls(space.expression)
+        self._calls = calls_in(space.expression)
         labels = [e.label for e in self._ops] + list(self._calls)
-        self.symbols, self._symbol_of = _symbols(labels)
-        self._rows = Rows(len(self.symbols), _sets(len(self.symbols)))
+        self.symbols, self._symbol_of = symbols(labels)
+        self._rows = Rows(len(self.symbols), sets_of(len(self.symbols)))
         self._tables: dict[int, np.ndarray] = {}  # of hashes and of numbers, by value: made once
         self._numbers: dict[int, np.ndarray] = {}
         self._fit()
@@ -239,7 +167,7 @@ class _Walk:
                 reach(e.label, here)
                 reach(e.x, here)
             else:
-                for part in _parts(e):
+                for part in parts_of(e):
                     reach(part, here)
         return reached
 
@@ -293,7 +221,7 @@ class _Walk:
                 self.of._numbers[id(label)] = table
             yield name, table[self.codes[:, label.decision]]
         elif isinstance(label, Leaf):
-            number = _number(label.text)
+            number = number_in(label.text)
             if number is not None and name:
                 yield name, _scaled(number)
         elif isinstance(label, Select):
@@ -340,159 +268,19 @@ class _Walk:
             return rows.input()
         if isinstance(e, Op):
             x = self.signal(e.x)
-            return _total(
+            return added(
                 [
-                    _where(where & x.alive if e.zero else where, rows.applied(symbol, x))
+                    limited(where & x.alive if e.zero else where, rows.applied(symbol, x))
                     for symbol, where in self._symbol(e.label)
                 ],
                 rows,
             )
         if isinstance(e, Select):
             index = self._index(e)
-            return _total([_where(index == i, self.signal(o)) for i, o in enumerate(e.options) if i in e.table], rows)
+            return added([limited(index == i, self.signal(o)) for i, o in enumerate(e.options) if i in e.table], rows)
         if isinstance(e, (Sum, Concat)) or (isinstance(e, Record) and not e.head.text):
-            return _total([self.signal(x) for x in _parts(e)], rows)
+            return added([self.signal(x) for x in parts_of(e)], rows)
         return rows.nothing()
-
-
-def _where(here: Any, x: Signal) -> Signal:
-    """The signal at some architectures, and none at the others."""
-    if here is True:
-        return x
-    return Signal(x.alive & here, x.sums * here, np.where(here, x.least, np.inf), np.where(here, x.most, -np.inf))
-
-
-def _total(xs: Sequence[Signal], rows: Rows) -> Signal:
-    """The sum of signals."""
-    total = xs[0] if xs else rows.nothing()
-    for x in xs[1:]:
-        total = Signal(
-            total.alive | x.alive,
-            total.sums + x.sums,
-            np.minimum(total.least, x.least),
-            np.maximum(total.most, x.most),
-        )
-    return total
-
-
-# What can be known of a space before any architecture is.
-
-
-def _parts(e: Any) -> tuple[Expression, ...]:
-    if isinstance(e, Op):
-        return (e.label, e.x)
-    if isinstance(e, Select):
-        return e.options
-    if isinstance(e, (Sum, Concat)):
-        return e.xs
-    return e.parts if isinstance(e, Record) else ()
-
-
-def _children_first(root: Expression) -> list[Expression]:
-    order: list[Expression] = []
-    seen: set[int] = set()
-
-    def visit(e: Expression) -> None:
-        if id(e) not in seen:
-            seen.add(id(e))
-            for part in _parts(e):
-                visit(part)
-            order.append(e)
-
-    visit(root)
-    return order
-
-
-def _open_parts(order: Sequence[Expression]) -> set[int]:
-    """The ids of the parts that hold a decision or an operation: only what becomes of those is of interest."""
-    found: set[int] = set()
-    for e in order:
-        if (
-            isinstance(e, (Select, Value, Op))
-            or (isinstance(e, Record) and e.head.text)
-            or any(id(p) in found for p in _parts(e))
-        ):
-            found.add(id(e))
-    return found
-
-
-def _calls(root: Expression) -> list[Expression]:
-    """The outermost calls in a structure of values: not those in the label of an operation or of another call."""
-    found: dict[int, Expression] = {}
-    seen: set[int] = set()
-
-    def visit(e: Any) -> None:
-        if id(e) in seen:
-            return
-        seen.add(id(e))
-        if isinstance(e, Record) and e.head.text:
-            found[id(e)] = e
-            return
-        for part in (e.x,) if isinstance(e, Op) else _parts(e):
-            visit(part)
-
-    visit(root)
-    return list(found.values())
-
-
-def _possible_labels(e: Any) -> list[tuple[int, str]] | None:
-    """All that a label may be, as (hash, text); None if too much."""
-    from archwright.space.canonical import key
-    from archwright.space.graph import text
-
-    choices = [x for x in _children_first(e) if isinstance(x, (Select, Value))]
-    if not choices:
-        return [(key(e, ()), text(e, ()))]
-    found: dict[int, str] = {}
-    most = max(x.decision for x in choices) + 1
-    sizes: dict[int, int] = {}
-    for x in choices:
-        sizes[x.decision] = len(x.table) if isinstance(x, Select) else x.node.size
-    if np.prod([float(s) for s in sizes.values()]) > MOST_SYMBOLS * 4:
-        return None
-    for combined in np.ndindex(*sizes.values()):
-        codes = [0] * most
-        for decision, code in zip(sizes, combined, strict=True):
-            codes[decision] = code
-        found[key(e, codes)] = text(e, codes)
-    return list(found.items())
-
-
-def _heads(e: Any) -> set[str]:
-    if isinstance(e, Select):
-        return set().union(*(_heads(o) for o in e.options))
-    if isinstance(e, Record):
-        return {e.head.text}
-    return {e.text if isinstance(e, Leaf) and _number(e.text) is None else "a number"}
-
-
-def _symbols(labels: Sequence[Expression]) -> tuple[list[str], dict[int, list[tuple[int, int]]]]:
-    """The kinds of operations, and for each label which of them it may be: (its hash, the kind)."""
-    possible = {id(e): _possible_labels(e) for e in labels}
-    known = [p for p in possible.values() if p is not None]
-    texts = sorted({t for p in known for _, t in p})
-    if len(known) == len(possible) and len(texts) <= MOST_SYMBOLS:
-        return texts, {i: [(h, texts.index(t)) for h, t in p or ()] for i, p in possible.items()}
-    heads = {id(e): sorted(_heads(e)) for e in labels}
-    texts = sorted({t for h in heads.values() for t in h})
-    # A label that may be of several heads counts as a kind of its own: that is rare, and its arguments tell.
-    joined = {i: h[0] if len(h) == 1 else " or ".join(h) for i, h in heads.items()}
-    texts = sorted(set(joined.values()))
-    return texts, {i: [(0, texts.index(t))] for i, t in joined.items()}
-
-
-def _sets(n: int) -> list[frozenset[int]]:
-    if n <= MOST_SETS:
-        return [frozenset(s) for k in range(1, n + 1) for s in combinations(range(n), k)]
-    return [frozenset([i]) for i in range(n)] + [frozenset(range(n))]
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
 
 
 def _scaled(value: float) -> float:

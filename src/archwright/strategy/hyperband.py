@@ -36,7 +36,7 @@ class Hyperband(Strategy):
     Algorithm 1 of Li et al., *Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization*, JMLR 18 (2018)
     (https://arxiv.org/abs/1603.06560): the bracket *s* begins with ``ceil((s_max + 1) / (s + 1) * eta**s)``
     architectures for ``R * eta**-s`` epochs and keeps one in *eta* at each rung; s runs from s_max down to 0, again and
-    again. It guards against rungs too low to tell anything, at the price of the brackets that did not need it. Departures:
+    again. It guards against rungs too low to tell anything, at the price of brackets that did not need it. Departures:
 
     - While a rung waits for its last trainings, idle workers begin the next bracket.
     - New architectures come from a strategy: see `archwright.strategy.fidelity.Starter` on what that one is told.

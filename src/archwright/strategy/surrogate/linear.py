@@ -67,7 +67,7 @@ class LinearBelief:
         self._seen.append(new)
         self.n += len(x)
         if len(x) > len(self._inverse):  # at once rather than by corrections
-            self._inverse = np.linalg.inv(np.linalg.inv(self._inverse) + new.T @ new)
+            self._inverse = np.asarray(np.linalg.inv(np.linalg.inv(self._inverse) + new.T @ new), dtype=float)
             self._reach = self._inverse @ self._at.T
             self._left = self._noise * np.einsum("ij,ji->i", self._at, self._reach)
             return
@@ -89,7 +89,7 @@ class LinearBelief:
     def amplitude(self, y: Array) -> float:
         """The variance that the kernel is a share of."""
         sums = self._sums(y)
-        return float((max(y @ y - sums @ self._inverse @ sums, 0.0) / self._noise + 2) / (self.n + 2))
+        return (max(float(y @ y - sums @ self._inverse @ sums), 0.0) / self._noise + 2) / (self.n + 2)
 
     def elsewhere(self, x: Array, y: Array) -> Array:
         """Expected values at other features."""

@@ -169,8 +169,9 @@ class Model:
             x = self.history.x[i][None, :]
             if self.history.scores[i] is not None:
                 self.done.append(i)
-                for belief in filter(None, self.beliefs):
-                    belief.observe(x)
+                for belief in self.beliefs:
+                    if belief is not None:
+                        belief.observe(x)
             if self.chance is not None:
                 self.chance.observe(x)
         self.n = max(self.n, n)
