@@ -106,7 +106,7 @@ STRATEGIES = {
             "trainings that take less than some hundredths of a second, which its thinking would slow down",
             "Jones et al., J. Global Optimization 13, 1998; Kadlecova et al., ICML 2024, arxiv.org/abs/2404.16551",
             family="models of what is good",
-            cost_ms=(26, 18),
+            cost_ms=(24, 15),
         ),
         StrategyName(
             "tpe",
