@@ -9,7 +9,6 @@ from sklearn.gaussian_process.kernels import DotProduct, Matern, WhiteKernel
 from archwright.objective import Objectives, at_most, hypervolume, minimize
 from archwright.space import Space, choice, integer, real, subset
 from archwright.strategy import GaussianProcess, Random
-from archwright.strategy.surrogate import process
 from archwright.strategy.surrogate.acquisition import expected_hypervolume_improvement, expected_improvement
 from archwright.strategy.surrogate.linear import LinearBelief
 from archwright.strategy.surrogate.model import History, begins, fits
@@ -220,7 +219,7 @@ def test_believing_what_is_expected_changes_no_expectation_and_lessens_doubt():
 def test_the_gradient_of_the_marginal_likelihood_is_right(monkeypatch):
     x, y, _ = data()
     seen = []
-    monkeypatch.setattr(process, "minimize", lambda loss, start, **more: seen.append(loss) or Point(start))
+    monkeypatch.setattr("scipy.optimize.minimize", lambda loss, start, **more: seen.append(loss) or Point(start))
     fit(x, y, [slice(0, 2), slice(2, 3)])
     (loss,) = seen
     for seed in range(3):

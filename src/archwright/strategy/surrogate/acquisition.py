@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 __all__ = ["expected_hypervolume_improvement", "expected_improvement", "expected_shortfall", "scalarised_improvement"]
 
@@ -22,6 +21,8 @@ def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
 
 def expected_shortfall(limit: float | Array, mean: Array, deviation: Array) -> Array:
     """``E[max(limit - f, 0)]``; where a deviation is 0, f is known."""
+    from scipy.special import ndtr  # scipy takes long to import, and strategies are listed without being used
+
     below = limit - mean
     z = below / np.where(deviation > 0, deviation, 1.0)
     spread = deviation * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))

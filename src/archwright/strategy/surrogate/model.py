@@ -8,7 +8,6 @@ from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from archwright.objective import Objectives, non_dominated_sort
 from archwright.strategy.surrogate.acquisition import (
@@ -213,6 +212,8 @@ class Model:
         if self.chance is not None:
             y = self._labels()
             # Squared: a trial that does not succeed is not only lost, it also tells little of the goals.
+            from scipy.special import ndtr
+
             worth = worth * ndtr(self.chance.mean(y) / np.sqrt(self.chance.deviation(y) ** 2 + 0.1)) ** 2
         return worth
 

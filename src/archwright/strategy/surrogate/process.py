@@ -8,10 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
-from scipy.optimize import minimize
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 __all__ = ["Belief", "Hyperparameters", "fit", "gaussianised", "kernel"]
 
@@ -55,8 +51,11 @@ def gaussianised(values: Sequence[float] | Array) -> Array:
     >>> gaussianised([3.0, 1.0, 100.0]).round(2).tolist()
     [0.0, -0.97, 0.97]
     """
-    values = np.asarray(values, dtype=float)
-    return ndtri((rankdata(values) - 0.5) / max(1, len(values)))
+    from scipy.special import ndtri  # here and below: it takes long to import, and strategies are listed without use
+
+    _, which, ties = np.unique(np.asarray(values, dtype=float), return_inverse=True, return_counts=True)
+    ranks = np.cumsum(ties) - (ties + 1) / 2  # from 0; equal values share the mean of theirs
+    return ndtri((ranks[which] + 0.5) / max(1, len(which)))
 
 
 def kernel(a: Array, b: Array, h: Hyperparameters) -> Array:
@@ -97,6 +96,9 @@ def fit(x: Array, y: Array, groups: Sequence[slice], *, steps: int = 40) -> Hype
         groups: The columns of each group: one weight each.
         steps: At most so many steps of L-BFGS.
     """
+    from scipy.linalg import solve_triangular
+    from scipy.optimize import minimize
+
     n = len(y)
     products = [x[:, g] @ x[:, g].T for g in groups]
     squares = [np.diag(p)[:, None] + np.diag(p)[None, :] - 2 * p for p in products]
@@ -174,6 +176,8 @@ class Belief:
 
     def observe(self, x: Array) -> None:
         """Add observations at features `x`, shape (k, size); `mean` is given their values."""
+        from scipy.linalg import solve_triangular
+
         x, k, n = self.h.scaled(x), len(x), self.n
         if not k:
             return
