@@ -89,13 +89,14 @@ def test_the_search_itself_runs_on_it():
 
     problem = toy("toy-params")
     objectives = [*problem.objectives.goals, archwright.at_most(params=10_000)]
-    found = archwright.search(
-        space=problem.space, evaluate=problem.evaluator, objectives=objectives, trials=60, progress=False
-    )
+    given = {"space": problem.space, "evaluate": problem.evaluator, "objectives": objectives, "progress": False}
+    found = archwright.search(**given, strategy=archwright.strategy.Random, trials=60)
     done = [t for t in found.trials if t.status == "done"]
     assert all(t.measurement.costs["params"] <= 10_000 for t in done)
     assert all("accuracy" in t.measurement.metrics for t in done)
     assert {t.status for t in found.trials} >= {"done", "infeasible"}
+    # The default asks for the costs before it proposes.
+    assert all(t.status != "infeasible" for t in archwright.search(**given, trials=20).trials)
 
 
 def test_names():
