@@ -19,7 +19,7 @@ settings.load_profile("archwright")
 def shared_data(name: str) -> Path:
     """A file of the measurement data, which are not part of the project; skips the test where it is absent.
 
-    Looked for in the folder that ARCHWRIGHT_DATA names, then in `shared/data` beside the checkout or above it.
+    Looked for in the folder that ARCHWRIGHT_DATA names; without that, near the checkout.
     """
     given = os.environ.get("ARCHWRIGHT_DATA")
     folders = [Path(given)] if given else [p / "shared" / "data" for p in Path(__file__).resolve().parents]
