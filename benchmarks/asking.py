@@ -20,29 +20,16 @@ from collections.abc import Callable
 
 import numpy as np
 from machine import heading, row, table_head
+from overhead import six_decisions
 
 from archwright.cli.strategy import STRATEGIES, StrategyName
 from archwright.objective import Objectives, maximize
-from archwright.space import Architecture, Space, choice, integer, real
+from archwright.space import Architecture, Space
 from archwright.trial import Measurement, Proposal, Trial
 
 EPOCHS = 60
 ASKED = 50
 GOALS = Objectives.of(maximize("score"))
-
-
-def six() -> Space:
-    """Integers, choices and a real, as in `overhead.py`."""
-    return Space(
-        {
-            "depth": integer(1, 12),
-            "width": integer(8, 256, step=8),
-            "kernel": choice(1, 3, 5, 7, 9),
-            "operation": choice("conv", "separable", "inverted", "attention", "skip"),
-            "activation": choice("relu", "silu", "gelu", "tanh"),
-            "lr": real(1e-4, 1e-1, log=True),
-        }
-    )
 
 
 def images() -> Space:
@@ -52,7 +39,7 @@ def images() -> Space:
     return convnet((1, 8, 8), 10)
 
 
-SPACES: dict[str, Callable[[], Space]] = {"six": six, "images": images}
+SPACES: dict[str, Callable[[], Space]] = {"six": six_decisions, "images": images}
 
 
 def trial(space: Space, number: int, proposal: Proposal) -> Trial:
