@@ -37,7 +37,7 @@ class Place:
 def claimed(wanted: str | None, data_name: str) -> Iterator[tuple[Place, Path | None]]:
     """A folder for a new run, that of `wanted` or a default; never one that holds an earlier run's files.
 
-    The folder is claimed by making an empty store in it, which two searches cannot both do. Where nothing was stored
+    The folder is claimed by making an empty store in it, which two searches cannot both do. Where no trial was stored
     in the end, everything that was made is removed.
 
     Yields:
@@ -64,7 +64,7 @@ def claimed(wanted: str | None, data_name: str) -> Iterator[tuple[Place, Path | 
     try:
         yield Place(folder, folder / STORE), first if folder != first else None
     finally:
-        if not _holds_a_run(folder / STORE):
+        if not _holds_a_trial(folder / STORE):
             for file in folder.glob(f"{STORE}*"):
                 file.unlink(missing_ok=True)
             _remove(made)
@@ -100,13 +100,14 @@ def _nearest(where: str) -> str:
     return did_you_mean(where, there) if there else "Begin one with: archwright search digits --budget 2m"
 
 
-def _holds_a_run(store: Path) -> bool:
+def _holds_a_trial(store: Path) -> bool:
     if not store.is_file() or store.stat().st_size == 0:
         return False
     from archwright.store import Store
 
-    with contextlib.suppress(StoreError), Store(store, create=False) as opened:
-        return bool(opened.runs())
+    # The file is one that we made: where an interrupt left its tables half made, opening it makes them whole.
+    with contextlib.suppress(StoreError), Store(store) as opened:
+        return any(opened.trials(run.id) for run in opened.runs())
     return True  # not readable: not ours to remove
 
 

@@ -186,6 +186,9 @@ def _end(result: Result, place: places.Place, quiet: bool, as_json: bool) -> Non
     """Write the files, tell what came of it, and end with the exit code that says it."""
     from archwright.cli import telling
 
+    if result.interrupted and not result.trials:
+        console.note("interrupted before the first trial: there is nothing to keep")
+        raise typer.Exit(INTERRUPTED)
     with console.Waiting(quiet) as waiting:
         waiting.on("writing the network and the report")
         result.save(place.folder)
