@@ -7,7 +7,7 @@ import torch
 from archwright import nn, task
 from archwright.errors import EvaluationError
 from archwright.evaluator import Recipe, Training
-from archwright.evaluator.loop import make_optimizer
+from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.precision import fastest, measure
 from archwright.nn import materialize
 from archwright.space import Architecture, Space, choice

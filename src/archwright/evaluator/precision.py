@@ -20,7 +20,8 @@ import torch
 from torch import nn
 
 from archwright.errors import EvaluationError
-from archwright.evaluator.loop import autocast, in_layout, laid_out, make_optimizer
+from archwright.evaluator.loop import autocast, in_layout, laid_out
+from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.randomness import generator, seeded
 
 if TYPE_CHECKING:

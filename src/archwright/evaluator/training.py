@@ -15,7 +15,8 @@ from archwright.evaluator import checkpoint
 from archwright.evaluator.average import Average
 from archwright.evaluator.evaluator import Context
 from archwright.evaluator.expense import expense
-from archwright.evaluator.loop import State, in_layout, make_optimizer, outputs, train
+from archwright.evaluator.loop import State, in_layout, outputs, train
+from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.precision import device_of
 from archwright.evaluator.randomness import derived, seeded
 from archwright.evaluator.recipe import Recipe
