@@ -31,7 +31,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from archwright import task
 from archwright.evaluator import Recipe
-from archwright.evaluator.loop import State, in_layout, make_optimizer, outputs, train
+from archwright.evaluator.loop import State, in_layout, outputs, train
+from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.precision import measure
 from archwright.evaluator.randomness import seeded
 

@@ -7,8 +7,8 @@ import torch
 from archwright import nn, task
 from archwright.errors import EvaluationError
 from archwright.evaluator import Recipe, Training
-from archwright.evaluator.loop import make_optimizer
-from archwright.evaluator.precision import fastest, measure
+from archwright.evaluator.optimizer import make_optimizer
+from archwright.evaluator.precision import Way, fastest, measure, tuned
 from archwright.nn import materialize
 from archwright.space import Architecture, Space, choice
 
@@ -73,28 +73,29 @@ def test_nonsense_is_refused_at_once(wrong, says):
 
 
 def test_a_tuned_recipe_is_fixed_and_stays_what_it_is(space, digits):
-    tuned = Recipe().tuned_for(digits, space)
-    assert tuned.is_tuned
-    assert tuned.tuned_for(digits, space) is tuned
-    assert Recipe().tuned_for(digits, space) == tuned, "measured once a process"
+    recipe = tuned(Recipe(), digits, space)
+    assert recipe.is_tuned
+    assert tuned(recipe, digits, space) is recipe
+    assert tuned(Recipe(), digits, space) == recipe, "measured once a process"
     assert Training(space, digits).recipe.is_tuned
 
 
 def test_what_the_user_fixes_is_kept(space, digits):
-    assert fastest(digits, space, Recipe(precision="bfloat16", layout="channels_last")) == ("bfloat16", "channels_last")
-    assert Recipe(layout="channels_last").tuned_for(digits, space).layout == "channels_last"
+    fixed = Recipe(precision="bfloat16", layout="channels_last")
+    assert fastest(digits, space, fixed) == Way("bfloat16", "channels_last")
+    assert tuned(Recipe(layout="channels_last"), digits, space).layout == "channels_last"
 
 
 def test_only_images_have_a_layout():
     cancer = task.load("breast_cancer")
     space = Space(nn.Sequential(nn.LazyLinear(choice(8, 16, name="width")), nn.ReLU(), nn.LazyLinear(2)))
-    assert Recipe().tuned_for(cancer, space).layout == "contiguous"
+    assert tuned(Recipe(), cancer, space).layout == "contiguous"
 
 
 def test_a_space_in_which_nothing_trains_is_told(digits):
     space = Space(nn.Sequential(nn.Linear(3, choice(8, 16, name="width"))))
-    with pytest.raises(EvaluationError, match="none of six networks"):
-        Recipe().tuned_for(digits, space)
+    with pytest.raises(EvaluationError, match="none of 6 networks"):
+        tuned(Recipe(), digits, space)
 
 
 def test_all_ways_of_training_learn_alike(space, digits, small):

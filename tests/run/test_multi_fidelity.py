@@ -8,7 +8,7 @@ from archwright.evaluator import Recipe, Training
 from archwright.objective import Objectives, latest, maximize
 from archwright.report.record import trained
 from archwright.report.rows import leaderboard_rows
-from archwright.run import Budget, Loop, begin
+from archwright.run import Budget, Loop, problem
 from archwright.run.finish import choose
 from archwright.store import Record
 from archwright.strategy import ASHA, Random, WarmStart
@@ -47,7 +47,7 @@ def space():
 def stored(digits, space, tmp_path_factory):
     store = tmp_path_factory.mktemp("run") / "runs.db"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(begin, "fit_epochs", None)  # not to be called: the longest rung is a full training
+        patch.setattr(problem, "search_epochs", None)  # not to be called: the longest rung is a full training
         return aw.search(
             digits, space=space, strategy=halves, recipe=RECIPE, trials=12, workers=2, deterministic=True, store=store,
             seed=3, progress=False,

@@ -162,3 +162,13 @@ def test_an_npz_without_its_arrays_or_broken_is_told(tmp_path):
     np.savez(tmp_path / "e.npz", x=np.zeros((6, 2)), y=np.arange(6))
     with pytest.raises(DataError, match=r"kind='tables' does not fit.*Did you mean 'table'"):
         task.load(tmp_path / "e.npz", kind="tables")
+
+
+def test_digits_are_those_of_scikit_learn_though_it_is_not_imported():
+    from sklearn.datasets import load_digits
+
+    from archwright.task import ImageClassification
+
+    theirs = load_digits()
+    same = ImageClassification(theirs.images.astype(np.float32), theirs.target, name="digits")
+    assert task.load("digits").fingerprint == same.fingerprint

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from archwright.evaluator.recipe import Recipe
     from archwright.task import Part, Task
 
-__all__ = ["Best", "State", "autocast", "in_layout", "laid_out", "make_optimizer", "outputs", "train"]
+__all__ = ["Best", "State", "autocast", "in_layout", "laid_out", "outputs", "train"]
 
 CACHED = 2**17
 """Numbers in an evaluation batch on a CPU. Larger ones fall out of its caches: a 28x28 CNN then takes twice as long."""
@@ -154,25 +154,6 @@ def train(
             except StopTrial as stop:
                 state.stopped = str(stop) or "stopped"
                 return
-
-
-def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer; fused, which on small networks takes a third of the time of torch's other ways.
-
-    Vectors and scalars (biases, norms) are not decayed: shrinking them does not regularise, it shifts.
-    """
-    matrices = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-    vectors = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": params, "weight_decay": decay}
-        for params, decay in ((matrices, recipe.weight_decay), (vectors, 0.0))
-        if params
-    ]
-    if not groups:
-        raise EvaluationError("the network has no parameter to train")
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
 
 
 def outputs(module: nn.Module, inputs: Tensor, layout: str = "contiguous") -> Tensor:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
 
 from archwright.errors import EvaluationError, did_you_mean
-
-if TYPE_CHECKING:
-    from archwright.space import Space
-    from archwright.task import Task
 
 __all__ = ["Recipe"]
 
@@ -49,7 +45,8 @@ class Recipe:
             last tenth of the epochs (five at most): a lucky epoch is no better a network, and its number would
             flatter. ``"last"``: of the last one; of the best if the training is ended early. Without a validation
             part it is always the last.
-        precision: ``"float32"``, ``"bfloat16"`` (autocast; weights stay float32), or ``"auto"``: see `tuned_for`.
+        precision: ``"float32"``, ``"bfloat16"`` (autocast; weights stay float32), or ``"auto"``: see
+            `archwright.evaluator.precision.tuned`.
         layout: Memory layout of images, ``"contiguous"`` or ``"channels_last"``, or ``"auto"``.
 
     A training that continues an earlier one (`Proposal.continues`) goes through the schedule anew over the epochs
@@ -123,23 +120,6 @@ class Recipe:
     def is_tuned(self) -> bool:
         """Whether precision and layout are fixed: no ``"auto"`` is left."""
         return "auto" not in (self.precision, self.layout)
-
-    def tuned_for(self, task: Task, space: Space, *, device: str = "auto") -> Recipe:
-        """Fix precision and layout to what trains fastest on this machine.
-
-        A few networks of `space` are trained for a few steps each way (see `archwright.evaluator.precision`): one to
-        three seconds, once a process. What is fixed already stays. Since a measurement is never quite the same
-        twice, whoever promises reproducible results calls this once and keeps the answer.
-
-        Raises:
-            EvaluationError: none of the networks tried could be built and trained for a step.
-        """
-        if self.is_tuned:
-            return self
-        from archwright.evaluator.precision import fastest
-
-        precision, layout = fastest(task, space, self, device=device)
-        return replace(self, precision=precision, layout=layout)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

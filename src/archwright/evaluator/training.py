@@ -15,8 +15,9 @@ from archwright.evaluator import checkpoint
 from archwright.evaluator.average import Average
 from archwright.evaluator.evaluator import Context
 from archwright.evaluator.expense import expense
-from archwright.evaluator.loop import State, in_layout, make_optimizer, outputs, train
-from archwright.evaluator.precision import device_of
+from archwright.evaluator.loop import State, in_layout, outputs, train
+from archwright.evaluator.optimizer import make_optimizer
+from archwright.evaluator.precision import device_of, tuned
 from archwright.evaluator.randomness import derived, seeded
 from archwright.evaluator.recipe import Recipe
 from archwright.nn import materialize
@@ -38,16 +39,21 @@ class Training:
     Args:
         space: Builds networks from architectures.
         task: The learning problem. Its test part is never touched here.
-        recipe: How to train. A precision or layout of ``"auto"`` is measured now, once (`Recipe.tuned_for`), so
-            that one evaluator and all its copies in other processes train alike; `recipe` then holds the choice.
+        recipe: How to train. A precision or layout of ``"auto"`` is measured now, once
+            (`archwright.evaluator.precision`), so that one evaluator and all its copies in other processes train
+            alike; `recipe` then holds the choice.
         device: ``"cpu"``, ``"cuda"``, ...; ``"auto"`` is a CUDA device where there is one.
+        tune: False leaves ``"auto"`` as it is, for one that is asked for costs alone.
     """
 
-    def __init__(self, space: Space, task: Task, recipe: Recipe | None = None, *, device: str = "auto"):
+    def __init__(
+        self, space: Space, task: Task, recipe: Recipe | None = None, *, device: str = "auto", tune: bool = True
+    ):
         self.space = space
         self.task = task
         self.device = device
-        self.recipe = (recipe or Recipe()).tuned_for(task, space, device=device)
+        recipe = recipe or Recipe()
+        self.recipe = tuned(recipe, task, space, device=device) if tune else recipe
         self._resident: dict[str, Part] = {}
 
     def __call__(self, proposal: Proposal, seed: int, context: Context | None = None) -> Measurement:

@@ -17,7 +17,7 @@ from archwright.report import Progress
 from archwright.run.budget import Budget
 from archwright.run.plan import FINISH_SHARE
 from archwright.run.prior import prior
-from archwright.run.problem import Problem, fit_epochs, make_problem
+from archwright.run.problem import Problem, make_problem, settled
 from archwright.run.result import Result, versions
 from archwright.run.session import Options, Session
 from archwright.run.settings import (
@@ -121,13 +121,15 @@ def search(
         # A look before the search must not eat a small budget: a tenth of it at most.
         # Where a search shall be the same again, so shall the architectures that it looks at first.
         hurried = allowance.seconds is not None and not deterministic
-        longest_s = 3.0 if problem.objectives.ceilings else 1.0  # without a ceiling it only tells what to expect
+        longest_s = 3.0 if problem.objectives.ceilings else 0.5  # without a ceiling it only tells what to expect
         looking_s = min(longest_s, 0.1 * (allowance.seconds or math.inf)) if hurried else math.inf
         surveyed = survey(problem.space, problem.evaluator, problem.objectives, seed=seed, seconds=looking_s)
         made = _strategy(strategy or GaussianProcess, problem.space, _known(problem, surveyed))
-        if not made.rungs:  # one with rungs trains briefly by itself, and its longest training is a full one
-            examples = surveyed.examples if surveyed else ()
-            problem = fit_epochs(problem, allowance, options.workers, examples, recipe)
+        # One with rungs trains briefly by itself, and its longest training is a full one.
+        shorten = not made.rungs and recipe is None
+        examples = surveyed.examples if surveyed else ()
+        problem = settled(problem, examples, options.workers, allowance if shorten else None)
+        if shorten:
             made = _strategy(strategy or GaussianProcess, problem.space, _known(problem, surveyed))
         if earlier is not None:
             made = WarmStart(made, **earlier)

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from archwright.errors import ArchwrightError
-from archwright.space import Architecture
-
-if TYPE_CHECKING:
-    from archwright.evaluator import Training
-
-__all__ = ["FinalPlan", "epoch_seconds", "final_plan", "search_epochs"]
+__all__ = ["FinalPlan", "final_plan", "search_epochs"]
 
 FINISH_SHARE = 0.5
 """The share of a time budget that is kept for retraining candidates and for the final training."""
@@ -26,28 +16,6 @@ LONGEST = 5
 
 MARGIN = 0.9
 """The share of the time left that is planned for: paces differ, and files are to be written."""
-
-
-def epoch_seconds(training: Training, examples: Sequence[Architecture], *, most_s: float = 5.0) -> float | None:
-    """The median time of one training epoch on one thread, over a few architectures; None if none trains."""
-    import torch
-
-    times: list[float] = []
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    began = time.monotonic()
-    try:
-        for architecture in [*examples[:1], *examples[:3]]:  # the very first training also warms up
-            if len(times) > 1 and time.monotonic() - began > most_s:
-                break
-            started = time.monotonic()
-            with contextlib.suppress(ArchwrightError):
-                training.fit(architecture, 0, epochs=1)
-                times.append(time.monotonic() - started)
-    finally:
-        torch.set_num_threads(threads)
-    times = sorted(times[1:] or times)
-    return times[len(times) // 2] if times else None
 
 
 def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> int:

@@ -12,14 +12,14 @@ from archwright.errors import EvaluationError, ObjectiveError, SpaceError, did_y
 from archwright.evaluator import Evaluator, Function, Recipe
 from archwright.objective import COSTS, Goal, Objectives
 from archwright.run.budget import Budget
-from archwright.run.plan import FINISH_SHARE, epoch_seconds, search_epochs
+from archwright.run.plan import FINISH_SHARE, search_epochs
 from archwright.space import Architecture, Space
 
 if TYPE_CHECKING:
     from archwright.evaluator import Training
     from archwright.task import Task
 
-__all__ = ["Problem", "fit_epochs", "make_problem"]
+__all__ = ["Problem", "make_problem", "settled"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,10 @@ def make_problem(
     device: str,
     input_shape: tuple[int, ...] | None,
 ) -> Problem:
-    """Put the user's parts together, with a clear error for what does not fit; see `archwright.search`."""
+    """Put the user's parts together, with a clear error for what does not fit; see `archwright.search`.
+
+    Nothing is measured yet: what the recipe leaves open is for `settled`.
+    """
     if task is None and (evaluate is None or space is None):
         raise EvaluationError(
             "a search needs a task, or a space and a function that evaluates: search(space=..., evaluate=f)"
@@ -89,7 +92,7 @@ def make_problem(
             )
     from archwright.evaluator import Training
 
-    training = Training(found, task, recipe, device=device)
+    training = Training(found, task, recipe, device=device, tune=False)
     return Problem(found, training, goals, task, training, training.recipe.epochs)
 
 
@@ -97,20 +100,25 @@ def _is_evaluator(evaluate: Any) -> bool:
     return not isinstance(evaluate, type) and hasattr(evaluate, "costs") and not hasattr(evaluate, "__code__")
 
 
-def fit_epochs(
-    problem: Problem, budget: Budget, workers: int, examples: Sequence[Architecture], given: Recipe | None
-) -> Problem:
-    """Where a time budget is too short for about 40 full trainings, shorten those of the search."""
-    if problem.training is None or budget.seconds is None or given is not None or not examples:
-        return problem
-    epoch_s = epoch_seconds(problem.training, examples, most_s=0.05 * budget.seconds)
-    if epoch_s is None:
-        return problem
-    seconds = budget.seconds * (1 - FINISH_SHARE)
-    epochs = search_epochs(problem.full_epochs, seconds, max(1, workers), epoch_s)
-    from archwright.evaluator import Training
+def settled(problem: Problem, examples: Sequence[Architecture], workers: int, budget: Budget | None = None) -> Problem:
+    """Fix what the recipe leaves open: precision and layout, measured on a few of `examples`.
 
-    recipe = replace(problem.training.recipe, epochs=epochs)
-    assert problem.task is not None
-    training = Training(problem.space, problem.task, recipe, device=problem.training.device)
+    With a `budget` of time too short for about 40 full trainings, those of the search are made shorter: the same
+    measurement tells how long an epoch takes.
+    """
+    training, task = problem.training, problem.task
+    if training is None or task is None or training.recipe.is_tuned:
+        return problem
+    from archwright.evaluator import Training
+    from archwright.evaluator.precision import fastest
+
+    way = fastest(task, problem.space, training.recipe, device=training.device, examples=examples)
+    recipe = replace(training.recipe, precision=way.precision, layout=way.layout)
+    if budget is not None and budget.seconds is not None and way.step_ms is not None:
+        # Validation is forward passes, which are about a third of a step.
+        steps = (len(task.train) + len(task.validation) / 3) / recipe.batch_for(len(task.train))
+        seconds = budget.seconds * (1 - FINISH_SHARE)
+        epochs = search_epochs(problem.full_epochs, seconds, max(1, workers), steps * way.step_ms / 1000)
+        recipe = replace(recipe, epochs=epochs)
+    training = Training(problem.space, task, recipe, device=training.device)
     return replace(problem, training=training, evaluator=training)

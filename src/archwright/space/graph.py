@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from archwright.space.trace import Concat, Expression, Input, Leaf, Op, Record, Select, Sum, Value
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["graph"]
 
@@ -21,6 +22,8 @@ def graph(expression: Expression, codes: Sequence[int]) -> nx.DiGraph:
     ``output``. Sums and concatenations are nodes of their own where they have several inputs. Edges into a
     concatenation carry their ``position``.
     """
+    import networkx as nx  # here, for it takes a sixth of a second, and workers never draw
+
     made = nx.DiGraph()
     known: dict[int, Signal] = {}
 

@@ -6,9 +6,8 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-import networkx as nx
 import numpy as np
 
 from archwright.errors import OutOfSpaceError, SpaceError, did_you_mean
@@ -18,6 +17,9 @@ from archwright.space.architecture import Architecture
 from archwright.space.build import build
 from archwright.space.layout import Decision, Layout
 from archwright.space.nodes import Call, Real, remember
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["Space"]
 

@@ -51,9 +51,13 @@ class NamedData:
 
 
 def _digits(**options: Any) -> Task:
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits().images.astype(np.float32), load_digits().target
+    # The file that load_digits reads, without importing scikit-learn, which takes longer than all else before a search.
+    spec = importlib.util.find_spec("sklearn")
+    assert spec is not None  # `load` has looked
+    assert spec.origin is not None
+    file = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    rows = np.loadtxt(file, delimiter=",", dtype=np.float32)
+    images, labels = rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(int)
     return ImageClassification(images, labels, **{"name": "digits", "source": "scikit-learn load_digits", **options})
 
 
