@@ -144,7 +144,9 @@ class Training:
         module = self.space.build(architecture)
         if not isinstance(module, nn.Module):
             raise EvaluationError(f"the space builds a {type(module).__name__}: training needs a torch.nn.Module")
-        module = in_layout(materialize(module, self.task.input_shape).to(self._device), self.recipe.layout)
+        module = in_layout(
+            materialize(module, self.task.input_shape, dtype=self.task.input_dtype).to(self._device), self.recipe.layout
+        )
         average = Average(module, self.recipe.ema) if self.recipe.ema else None
         return State(module, make_optimizer(module, self.recipe), average)
 

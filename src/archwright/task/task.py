@@ -58,6 +58,14 @@ class Parts:
     validation: Part
     test: Part
 
+    def __post_init__(self) -> None:
+        for name, part in (("training", self.train), ("validation", self.validation), ("test", self.test)):
+            if len(part) < 2:
+                raise DataError(
+                    f"the {name} part holds {len(part) or 'no'} sample{'s' * (len(part) != 1)}: at least two are "
+                    f"needed in each of training, validation and test. Give more data, or larger shares"
+                )
+
 
 class Task(ABC):
     """A learning problem. A search sees `train` and `validation`; `open_test` is for the end, and is counted.
@@ -112,6 +120,11 @@ class Task(ABC):
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input, without the batch."""
         return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """What a network reads: float32, or int64 for one that begins with an embedding."""
+        return self.train.inputs.dtype
 
     @property
     def sizes(self) -> dict[str, int]:
