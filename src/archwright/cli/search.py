@@ -90,9 +90,10 @@ def search(
         from archwright.run import search as start
 
         Budget.of(budget, trials=trials, epochs=epochs)
-        recipe = None if train_epochs is None else Recipe(epochs=_positive(train_epochs, "--train-epochs"))
+        length = None if train_epochs is None else _positive(train_epochs, "--train-epochs")
         waiting.on(f"reading {data}")
         task = learning.load_task(data, reading)
+        recipe = None if length is None else Recipe.suiting(task, epochs=length)
         searched = task.space(space)
         goals = learning.objectives(task, maximize or (), minimize or (), limits)
         with places.claimed(out, task.name.removeprefix("ucr:")) as (place, taken):

@@ -98,7 +98,8 @@ def _fastest_of(
             break
         try:
             with seeded(draw, device):
-                module = materialize(space.build(space.sample(np.random.default_rng(draw))), task.input_shape)
+                module = space.build(space.sample(np.random.default_rng(draw)))
+                module = materialize(module, task.input_shape, dtype=task.input_dtype)
             timings = measure(module, task, recipe, ways, device=device)
         except Exception as error:  # a network that cannot be trained says nothing about speed
             reason = error

@@ -119,6 +119,11 @@ class Recipe:
             return self.batch_size
         return 2 ** min(8, max(5, round(math.log2(max(samples, 1) / 100))))
 
+    @classmethod
+    def suiting(cls, task: Task, **settings: Any) -> Recipe:
+        """The defaults, with what the task's kind trains better with (`Task.recipe`), and `settings` above both."""
+        return cls(**{**task.recipe, **settings})
+
     @property
     def is_tuned(self) -> bool:
         """Whether precision and layout are fixed: no ``"auto"`` is left."""

@@ -38,8 +38,9 @@ class Training:
     Args:
         space: Builds networks from architectures.
         task: The learning problem. Its test part is never touched here.
-        recipe: How to train. A precision or layout of ``"auto"`` is measured now, once (`Recipe.tuned_for`), so
-            that one evaluator and all its copies in other processes train alike; `recipe` then holds the choice.
+        recipe: How to train; by default as suits the task (`Recipe.suiting`). A precision or layout of ``"auto"`` is
+            measured now, once (`Recipe.tuned_for`), so that one evaluator and all its copies in other processes train
+            alike; `recipe` then holds the choice.
         device: ``"cpu"``, ``"cuda"``, ...; ``"auto"`` is a CUDA device where there is one.
     """
 
@@ -47,7 +48,7 @@ class Training:
         self.space = space
         self.task = task
         self.device = device
-        self.recipe = (recipe or Recipe()).tuned_for(task, space, device=device)
+        self.recipe = (recipe or Recipe.suiting(task)).tuned_for(task, space, device=device)
         self._resident: dict[str, Part] = {}
 
     def __call__(self, proposal: Proposal, seed: int, context: Context | None = None) -> Measurement:
@@ -95,7 +96,7 @@ class Training:
 
     def costs(self, architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
         """The costs called `names` of the untrained network: ``params``, ``macs``, ``bytes``, ``latency_ms``, ..."""
-        return expense(self.space.build(architecture), self.task.input_shape, names)
+        return expense(self.space.build(architecture), self.task.input_shape, names, self.task.input_dtype)
 
     def fit(
         self,

@@ -219,7 +219,8 @@ def _load(training: Training, trial: Trial, path: Path) -> nn.Module:
 
     from archwright.nn import materialize
 
-    module = materialize(training.space.build(trial.architecture), training.task.input_shape)
+    task = training.task
+    module = materialize(training.space.build(trial.architecture), task.input_shape, dtype=task.input_dtype)
     module.load_state_dict(torch.load(path, weights_only=True))
     return module.eval()
 

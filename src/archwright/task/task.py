@@ -82,11 +82,15 @@ class Task(ABC):
         facts: JSON values that `describe` adds: where the data came from, its classes, the seed of its splits.
 
     Attributes:
+        default_space: The name of the space that a search takes where none is given.
+        spaces: The names of all spaces that fit.
+        recipe: What of `archwright.evaluator.Recipe` this kind of problem trains better with than the defaults.
         test_openings: How often the test part was opened.
     """
 
     default_space: str
     spaces: tuple[str, ...]
+    recipe: Mapping[str, Any] = {}
 
     def __init__(
         self,
