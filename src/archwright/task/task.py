@@ -84,6 +84,7 @@ class Task(ABC):
     Attributes:
         default_space: The name of the space that a search takes where none is given.
         spaces: The names of all spaces that fit.
+        space_options: What its spaces need to know beside the shape of an input and the number of outputs.
         recipe: What of `archwright.evaluator.Recipe` this kind of problem trains better with than the defaults.
         test_openings: How often the test part was opened.
     """
@@ -91,6 +92,7 @@ class Task(ABC):
     default_space: str
     spaces: tuple[str, ...]
     recipe: Mapping[str, Any] = {}
+    space_options: Mapping[str, Any] = {}
 
     def __init__(
         self,
@@ -168,11 +170,18 @@ class Task(ABC):
         name = name or self.default_space
         if name not in self.spaces:
             raise DataError(f"task {self.name!r} has no space {name!r}. {did_you_mean(name, self.spaces)}")
-        return getattr(spaces, name)(self.input_shape, self.n_outputs)
+        return getattr(spaces, name)(self.input_shape, self.n_outputs, **self.space_options)
 
     @abstractmethod
     def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
         """A hand-made network to compare with: of this width, or the widest with at most `max_params` parameters."""
+
+    def references(self, train: Part, test: Part) -> dict[str, dict[str, float]]:
+        """What simple methods of the field that are no networks score on `test` when they learn from `train`, by name.
+
+        Told beside the result of a search, which must be better to have been worth it.
+        """
+        return {}
 
     @functools.cached_property
     def fingerprint(self) -> str:
