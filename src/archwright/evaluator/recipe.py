@@ -51,6 +51,8 @@ class Recipe:
             part it is always the last.
         precision: ``"float32"``, ``"bfloat16"`` (autocast; weights stay float32), or ``"auto"``: see `tuned_for`.
         layout: Memory layout of images, ``"contiguous"`` or ``"channels_last"``, or ``"auto"``.
+        stretch: How many times as long the final training of a search may be, where there is time: on images that brings
+            the last percent. 1 where a longer one would learn the samples by heart.
 
     A training that continues an earlier one (`Proposal.continues`) goes through the schedule anew over the epochs
     that it adds: warm restarts (Loshchilov & Hutter, *SGDR*, ICLR 2017). So every measurement is that of weights
@@ -72,6 +74,7 @@ class Recipe:
     keep: Keep = "best"
     precision: Precision = "auto"
     layout: Layout = "auto"
+    stretch: float = 5.0
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
@@ -86,6 +89,7 @@ class Recipe:
             ("warmup", 0 <= self.warmup <= 1, "0 to 1"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "0 up to below 1"),
             ("clip_norm", 0 <= self.clip_norm < math.inf, "0 or more"),
+            ("stretch", 1 <= self.stretch < math.inf, "1 or more"),
             ("ema", 0 <= self.ema < 1, "0 up to below 1"),
         ):
             if not fits:

@@ -121,7 +121,7 @@ def _first_names(**options: Any) -> Task:
         found[kind] = {line.split()[0].capitalize() for line in lines if line.strip()}
     both = found["female"] & found["male"]
     pairs = sorted((name, kind) for kind, names in found.items() for name in names - both)
-    settings = {"name": "first_names", "source": "names: first names of the US census of 1990", "class_weight": None}
+    settings = {"name": "first_names", "source": "names: first names of the US census of 1990"}
     x, y = zip(*pairs, strict=True)
     return TextClassification(list(x), list(y), **{**settings, **options})
 

@@ -54,7 +54,7 @@ class TextClassification(Task):
     default_space = "text"
     spaces = ("text",)
     # What texts teach is soon learnt, and then learnt by heart: a small rate, few epochs, and the best of them.
-    recipe: Mapping[str, Any] = {"epochs": 12, "lr": 1e-3, "weight_decay": 0.1, "batch_size": 64}
+    recipe: Mapping[str, Any] = {"epochs": 12, "lr": 3e-3, "weight_decay": 0.1, "stretch": 1.0}
 
     def __init__(
         self,
