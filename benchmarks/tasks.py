@@ -1,8 +1,8 @@
 """Every kind of task on real data: what a search of ten minutes reaches, beside what must be reached.
 
 Each row is a task of a kind, on data that are no part of this repository: a folder that ARCHWRIGHT_DATA names holds
-them (or its folder ``sets``). The search has its defaults and two worker processes; beside it stand the task's simple methods
-(`Task.references`) and, as method `fixed`, its hand-made network, trained by the same recipe on training and
+them (or its folder ``sets``). The search has its defaults and two worker processes; beside it stand the task's simple
+methods (`Task.references`) and, as method `fixed`, its hand-made network, trained by the same recipe on training and
 validation part with two seeds. Test is measured once a run, at its end.
 
 Each finished run is appended to a file; runs that are there already are not repeated, so an interrupted benchmark is

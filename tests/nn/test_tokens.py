@@ -67,7 +67,7 @@ def test_whoever_reads_backwards_begins_at_the_last_word():
     net = materialize(nn.TokenNetwork(nn.TokenEmbedding(9, 4), layer), (6,), dtype=torch.int64).eval()
     tokens = torch.tensor([[3, 1, 4, 0, 0, 0]])
     vectors = net.layers[0](tokens[:, :3]).transpose(1, 2)
-    expected = layer.body.ways[1][0](vectors.flip(1))[0].flip(1)
+    expected = layer.body.backwards[0](vectors.flip(1))[0].flip(1)
     torch.testing.assert_close(net(tokens)[:, 5:, :3], expected.transpose(1, 2))
     assert not net(tokens)[:, :, 3:].any()
 

@@ -51,8 +51,8 @@ class Recipe:
             part it is always the last.
         precision: ``"float32"``, ``"bfloat16"`` (autocast; weights stay float32), or ``"auto"``: see `tuned_for`.
         layout: Memory layout of images, ``"contiguous"`` or ``"channels_last"``, or ``"auto"``.
-        stretch: How many times as long the final training of a search may be, where there is time: on images that brings
-            the last percent. 1 where a longer one would learn the samples by heart.
+        stretch: How many times as long the final training of a search may be, where there is time: on images that
+            brings the last percent. 1 where a longer one would learn the samples by heart.
 
     A training that continues an earlier one (`Proposal.continues`) goes through the schedule anew over the epochs
     that it adds: warm restarts (Loshchilov & Hutter, *SGDR*, ICLR 2017). So every measurement is that of weights

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from archwright.errors import EvaluationError
+from archwright.errors import EvaluationError, SpaceError
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.check import at_least, fraction, one_of, rank_of
 from archwright.nn.inferred import Block
@@ -279,6 +279,14 @@ class _SideBySide(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
+def _sizes(text: str) -> list[int]:
+    """``"3+4+5"`` as numbers."""
+    sizes = text.split("+")
+    if not all(size.strip().isdigit() for size in sizes):
+        raise SpaceError(f"Windows: windows cannot be {text!r}: write sizes with + between, such as '3+4+5'")
+    return [int(size) for size in sizes]
+
+
 def _window(channels: int, width: int, size: int) -> nn.Module:
     """A convolution that keeps the positions, for even sizes too."""
     if size % 2:
@@ -304,11 +312,11 @@ class Windows(Block):
         self, width: int, windows: Sequence[int] | str = (3, 4, 5), activation: str = "relu", init: str = "default"
     ):
         super().__init__()
-        sizes = [int(w) if w.isdigit() else w for w in windows.split("+")] if isinstance(windows, str) else windows
+        sizes = _sizes(windows) if isinstance(windows, str) else list(windows)
         at_least("Windows", 1, width=width, sizes=len(sizes), **{f"windows[{i}]": w for i, w in enumerate(sizes)})
         one_of("Windows", "activation", activation, ACTIVATIONS)
         one_of("Windows", "init", init, INITS)
-        self.width, self.windows, self.activation, self.init = width, tuple(map(int, sizes)), activation, init
+        self.width, self.windows, self.activation, self.init = width, tuple(sizes), activation, init
 
     def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("Windows", shape, (3,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,9 +43,10 @@ class _OverText(nn.Module):
     which exporters cannot follow: texts are turned round in place.
     """
 
-    def __init__(self, ways: list[nn.ModuleList], dropout: float, last: bool):
+    def __init__(self, forwards: list[nn.RNNBase], backwards: list[nn.RNNBase], dropout: float, last: bool):
         super().__init__()
-        self.ways = nn.ModuleList(ways)
+        self.forwards = nn.ModuleList(forwards)
+        self.backwards = nn.ModuleList(backwards)
         self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
         self.last = MaskedPool("last") if last else None
 
@@ -52,11 +54,11 @@ class _OverText(nn.Module):
         x = x.transpose(1, 2)
         turned = (there.sum(1, keepdim=True) - there.cumsum(1)).unsqueeze(2)  # where the last word comes first
         backward = None
-        for i, layer in enumerate(self.ways[0]):
+        for i, layer in enumerate(self.forwards):
             x = x if i == 0 else self.drop(x)
             states = layer(x)[0]
-            if len(self.ways) > 1:
-                back = self.ways[1][i]
+            if self.backwards:
+                back: Any = self.backwards[i]
                 backward = back(x.gather(1, turned.expand(-1, -1, back.input_size)))[0]
                 backward = backward.gather(1, turned.expand(-1, -1, back.hidden_size))
                 x = torch.cat([states, backward], 2)
@@ -117,8 +119,6 @@ class Recurrent(Block):
         rank_of("Recurrent", shape, (3,))
         widths = [shape[1], *[self.width * (2 if self.bidirectional else 1)] * (self.layers - 1)]
         cell = CELLS[self.cell]
-        ways = [
-            nn.ModuleList(cell(width, self.width, batch_first=True) for width in widths)
-            for _ in range(2 if self.bidirectional else 1)
-        ]
-        return initialize(_OverText(ways, self.dropout, self.last), self.init)
+        ways = [[cell(width, self.width, batch_first=True) for width in widths] for _ in range(2)]
+        backwards = ways[1] if self.bidirectional else []
+        return initialize(_OverText(ways[0], backwards, self.dropout, self.last), self.init)
