@@ -146,7 +146,9 @@ def by_sampler(job: Job, sampler: str) -> Found:
         outcome = None
         if times:
             left = job.seconds - (time.monotonic() - began)
-            plan = final_plan(training.recipe.epochs, job.workers, left, times[len(times) // 2])
+            plan = final_plan(
+                training.recipe.epochs, job.workers, left, times[len(times) // 2], stretch=training.recipe.stretch
+            )
             with job.processes() as workers:
                 chosen = finish(
                     training,

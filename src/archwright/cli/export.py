@@ -121,7 +121,7 @@ def _anew(
             input_shape=task.input_shape,
             card=_card(run, found, task, seed, training.costs(found.architecture, ("params", "macs", "bytes"))),
             forms=forms,
-            dtype=task.train.inputs.dtype,
+            dtype=task.input_dtype,
             examples=task.validation.inputs[:32],
         )
 

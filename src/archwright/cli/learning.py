@@ -27,12 +27,17 @@ CEILINGS = {
 
 
 def data_options(
-    target: str | None = None, kind: str | None = None, resize: str | None = None, on_bad_image: str | None = None
+    target: str | None = None,
+    kind: str | None = None,
+    resize: str | None = None,
+    on_bad_image: str | None = None,
+    text: str | None = None,
 ) -> dict[str, Any]:
     """Options for `archwright.task.load` as JSON values, without those that were not given."""
     given = {
         "target": target,
         "kind": kind,
+        "text": text,
         "resize": None if resize is None else _size(resize),
         "on_bad_image": on_bad_image,
     }

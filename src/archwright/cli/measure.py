@@ -12,6 +12,7 @@ from archwright.cli.invocation import examples
 from archwright.errors import ExportError, OutOfSpaceError
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from archwright.cost import Latency
@@ -67,19 +68,21 @@ def measure(
         raise ExportError("measure what? Give the folder of a search, or --data with --space and --architecture")
     with console.Waiting() as waiting:
         waiting.on("making the network")
+        import torch
+
         from archwright import cost
 
         if where is not None:
             from archwright.cli.network import exported_network
 
             network, card = exported_network(Path(where).expanduser())
-            shape, values = card.input_shape, card.architecture
+            shape, values, dtype = card.input_shape, card.architecture, getattr(torch, card.input_dtype)
         else:
             assert data is not None
-            network, shape, values = _untrained(data, space, architecture, seed)
+            network, shape, values, dtype = _untrained(data, space, architecture, seed)
         waiting.on("measuring")
-        costs = cost.measure(network, shape)
-        latency = cost.latency(network, shape, batch=batch, threads=threads, repeats=repeats)
+        costs = cost.measure(network, shape, dtype=dtype)
+        latency = cost.latency(network, shape, batch=batch, threads=threads, repeats=repeats, dtype=dtype)
     if as_json:
         decisions = dict(values) if values is not None else None
         console.emit({"architecture": decisions, "costs": costs, "latency": latency.to_json()})
@@ -89,13 +92,13 @@ def measure(
 
 def _untrained(
     data: str, space: str | None, text: str | None, seed: int
-) -> tuple[nn.Module, tuple[int, ...], Architecture]:
+) -> tuple[nn.Module, tuple[int, ...], Architecture, torch.dtype]:
     import numpy as np
 
     task = learning.load_task(data, {})
     searched = task.space(space)
     chosen = searched.sample(np.random.default_rng(seed)) if text is None else _read(text, searched)
-    return searched.build(chosen), task.input_shape, chosen
+    return searched.build(chosen), task.input_shape, chosen, task.input_dtype
 
 
 def _read(text: str, space: Space) -> Architecture:

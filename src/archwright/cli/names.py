@@ -42,6 +42,7 @@ SPACES = {
         ),
         SpaceName("mobile", "images, sequences", "stages of inverted residuals, as MobileNetV3", (3, 32, 32)),
         SpaceName("sequence", "sequences", "convolution, causal convolution, recurrence or attention", (1, 128)),
+        SpaceName("text", "texts", "an average of words, convolution, recurrence or attention", (40,)),
         SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),
     )
 }
@@ -51,6 +52,7 @@ DATA = {
     "mnist1d": "4,000 + 1,000 synthetic 1D digits",
     "mnist5k": "5,000 MNIST digits, 28x28",
     "breast_cancer": "569 tumours, a table",
+    "first_names": "names of the US census, female or male: read by letters",
     "diabetes": "442 patients, regression on a table",
 }
 """Named data, without the import that asking the tasks themselves takes: for completion and help."""
@@ -81,7 +83,7 @@ PROXIES = {
 def complete_data(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of data, then files and folders that could be data."""
     yield from _starting(incomplete, DATA)
-    yield from _paths(incomplete, (".csv", ".tsv", ".npz"))
+    yield from _paths(incomplete, (".csv", ".tsv", ".parquet", ".npz"))
 
 
 def complete_strategy(incomplete: str) -> Iterator[tuple[str, str]]:

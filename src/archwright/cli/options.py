@@ -30,7 +30,7 @@ def _argument(help: str, metavar: str, complete: Callable[..., Any] | None = Non
 Data = Annotated[
     str,
     _argument(
-        "A name (see 'archwright tasks'), a folder with one folder of images a class, an .npz, or a .csv.",
+        "A name (see 'archwright tasks'), a folder with one folder of images a class, an .npz, a .csv or .parquet.",
         "DATA",
         names.complete_data,
     ),
@@ -40,7 +40,7 @@ AnyOut = Annotated[str | None, _argument("The folder of a search, or its store."
 NewData = Annotated[
     str,
     _argument(
-        "An image, a folder of images, a .csv, .npy, or .npz with x: raw, as it was for training.",
+        "An image, a folder of images, a .csv, .parquet, .npy, or .npz with x, for texts a .txt: raw, as for training.",
         "DATA",
         names.complete_data,
     ),
@@ -143,11 +143,12 @@ Target = Annotated[str | None, _option("The column to predict. Default: the last
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, sequences, table, classification, regression.",
+        "What a file holds, where that is not plain: images, sequences, text, table, classification, regression.",
         "KIND",
         _DATA,
     ),
 ]
+Text = Annotated[str | None, _option("The column of texts. Default: the one with the longest.", "COLUMN", _DATA)]
 Resize = Annotated[str | None, _option("Bring images to one size: 28x28.", "HxW", _DATA)]
 OnBadImage = Annotated[
     str | None, _option("Where images cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)

@@ -63,6 +63,7 @@ def search(
     warm_start: options.WarmStart = None,
     target: options.Target = None,
     kind: options.Kind = None,
+    text: options.Text = None,
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
     out: options.OutFolder = None,
@@ -81,7 +82,7 @@ def search(
     )
     if budget is None and trials is None and epochs is None:
         budget = options.DEFAULT_BUDGET
-    reading = learning.data_options(target, kind, resize, on_bad_image)
+    reading = learning.data_options(target, kind, resize, on_bad_image, text)
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on("starting")
@@ -90,9 +91,10 @@ def search(
         from archwright.run import search as start
 
         Budget.of(budget, trials=trials, epochs=epochs)
-        recipe = None if train_epochs is None else Recipe(epochs=_positive(train_epochs, "--train-epochs"))
+        length = None if train_epochs is None else _positive(train_epochs, "--train-epochs")
         waiting.on(f"reading {data}")
         task = learning.load_task(data, reading)
+        recipe = None if length is None else Recipe.suiting(task, epochs=length)
         searched = task.space(space)
         goals = learning.objectives(task, maximize or (), minimize or (), limits)
         with places.claimed(out, task.name.removeprefix("ucr:")) as (place, taken):

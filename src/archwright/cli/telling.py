@@ -74,7 +74,7 @@ def describe_task(task: Task) -> str:
     Sizes come from the parts, so that what is searched is what is counted.
     """
     sizes = task.sizes
-    shape = "x".join(map(str, task.input_shape))
+    shape = "x".join(map(str, task.input_shape)) + ("" if task.input_dtype.is_floating_point else " tokens")
     kind = f"{task.n_outputs} classes" if "classification" in type(task).__name__.lower() else "a quantity"
     parts = ", ".join(f"{n:,} {name}" for name, n in sizes.items())
     return f"{sum(sizes.values()):,} samples of {shape}, {kind} ({parts})"

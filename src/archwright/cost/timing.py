@@ -194,7 +194,7 @@ def _timed(module: nn.Module, x: Tensor, runs: int, wait: Callable[[], None]) ->
 def _drawn(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
     """An input that has no run of zeros to be quick on, from a generator of its own."""
     if not dtype.is_floating_point:
-        return torch.zeros(shape, dtype=dtype, device=device)
+        return torch.ones(shape, dtype=dtype, device=device)  # token 0 is padding, on which less may be done
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device, dtype)
 
 

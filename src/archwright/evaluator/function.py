@@ -15,6 +15,8 @@ from archwright.evaluator.evaluator import Context, StopTrial
 from archwright.trial import Measurement, Proposal
 
 if TYPE_CHECKING:
+    import torch
+
     from archwright.space import Architecture, Space
 
 __all__ = ["Function"]
@@ -43,6 +45,7 @@ class Function:
         metric: What a bare number is called.
         input_shape: Shape of one input, without the batch. With it, ceilings on parameters, MACs and the like are
             checked before the function is called, and lazy layers get their sizes before the model is handed over.
+        input_dtype: Of the inputs; int64 for networks that begin with an embedding, by default as the weights.
 
     >>> evaluate = Function(lambda architecture: 2 * architecture["x"], metric="loss")
     >>> from archwright.space import Architecture
@@ -57,6 +60,7 @@ class Function:
         *,
         metric: str = "score",
         input_shape: tuple[int, ...] | None = None,
+        input_dtype: torch.dtype | None = None,
     ):
         if not callable(function):
             raise EvaluationError(f"Function needs something that can be called, got {function!r}")
@@ -64,6 +68,7 @@ class Function:
         self.space = space
         self.metric = metric
         self.input_shape = input_shape
+        self.input_dtype = input_dtype
         self._wanted = _wanted(function)
         if "model" in self._wanted and space is None:
             raise EvaluationError(f"{_name(function)} asks for a model: give Function the space that builds it")
@@ -113,7 +118,7 @@ class Function:
             return model
         from archwright.nn import materialize
 
-        return materialize(model, self.input_shape)
+        return materialize(model, self.input_shape, **({"dtype": self.input_dtype} if self.input_dtype else {}))
 
     @property
     def costs(self) -> Callable[[Architecture, tuple[str, ...]], dict[str, float]]:
@@ -127,7 +132,7 @@ class Function:
 
         assert self.space is not None
         assert self.input_shape is not None
-        return expense(self.space.build(architecture), self.input_shape, names)
+        return expense(self.space.build(architecture), self.input_shape, names, self.input_dtype)
 
     def __repr__(self) -> str:
         return f"Function({_name(self.function)})"

@@ -152,7 +152,7 @@ def _fastest_of(
         left = [way for way in ways if spent[way] <= spent[plain]]  # what is slower so far will not be clearly faster
         try:
             with seeded(number, device):
-                module = materialize(space.build(architecture), task.input_shape)
+                module = materialize(space.build(architecture), task.input_shape, dtype=task.input_dtype)
             timings = measure(module, task, recipe, left, device=device)
         except Exception as error:  # a network that cannot be trained says nothing about speed
             reason = error

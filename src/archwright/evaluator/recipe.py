@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from archwright.errors import EvaluationError, did_you_mean
+
+if TYPE_CHECKING:
+    from archwright.task import Task
 
 __all__ = ["Recipe"]
 
@@ -48,6 +51,8 @@ class Recipe:
         precision: ``"float32"``, ``"bfloat16"`` (autocast; weights stay float32), or ``"auto"``: see
             `archwright.evaluator.precision.tuned`.
         layout: Memory layout of images, ``"contiguous"`` or ``"channels_last"``, or ``"auto"``.
+        stretch: How many times as long the final training of a search may be, where there is time: on images that
+            brings the last percent. 1 where a longer one would learn the samples by heart.
 
     A training that continues an earlier one (`Proposal.continues`) goes through the schedule anew over the epochs
     that it adds: warm restarts (Loshchilov & Hutter, *SGDR*, ICLR 2017). So every measurement is that of weights
@@ -69,6 +74,7 @@ class Recipe:
     keep: Keep = "best"
     precision: Precision = "auto"
     layout: Layout = "auto"
+    stretch: float = 5.0
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
@@ -83,6 +89,7 @@ class Recipe:
             ("warmup", 0 <= self.warmup <= 1, "0 to 1"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "0 up to below 1"),
             ("clip_norm", 0 <= self.clip_norm < math.inf, "0 or more"),
+            ("stretch", 1 <= self.stretch < math.inf, "1 or more"),
             ("ema", 0 <= self.ema < 1, "0 up to below 1"),
         ):
             if not fits:
@@ -115,6 +122,11 @@ class Recipe:
         if self.batch_size is not None:
             return self.batch_size
         return 2 ** min(8, max(5, round(math.log2(max(samples, 1) / 100))))
+
+    @classmethod
+    def suiting(cls, task: Task, **settings: Any) -> Recipe:
+        """The defaults, with what the task's kind trains better with (`Task.recipe`), and `settings` above both."""
+        return cls(**{**task.recipe, **settings})
 
     @property
     def is_tuned(self) -> bool:

@@ -39,9 +39,9 @@ class Training:
     Args:
         space: Builds networks from architectures.
         task: The learning problem. Its test part is never touched here.
-        recipe: How to train. A precision or layout of ``"auto"`` is measured now, once
-            (`archwright.evaluator.precision`), so that one evaluator and all its copies in other processes train
-            alike; `recipe` then holds the choice.
+        recipe: How to train; by default as suits the task (`Recipe.suiting`). A precision or layout of ``"auto"`` is
+            measured now, once (`archwright.evaluator.precision`), so that one evaluator and all its copies in other
+            processes train alike; `recipe` then holds the choice.
         device: ``"cpu"``, ``"cuda"``, ...; ``"auto"`` is a CUDA device where there is one.
         tune: False leaves ``"auto"`` as it is, for one that is asked for costs alone.
     """
@@ -52,7 +52,7 @@ class Training:
         self.space = space
         self.task = task
         self.device = device
-        recipe = recipe or Recipe()
+        recipe = recipe or Recipe.suiting(task)
         self.recipe = tuned(recipe, task, space, device=device) if tune else recipe
         self._resident: dict[str, Part] = {}
 
@@ -101,7 +101,7 @@ class Training:
 
     def costs(self, architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
         """The costs called `names` of the untrained network: ``params``, ``macs``, ``bytes``, ``latency_ms``, ..."""
-        return expense(self.space.build(architecture), self.task.input_shape, names)
+        return expense(self.space.build(architecture), self.task.input_shape, names, self.task.input_dtype)
 
     def fit(
         self,
@@ -150,7 +150,9 @@ class Training:
         module = self.space.build(architecture)
         if not isinstance(module, nn.Module):
             raise EvaluationError(f"the space builds a {type(module).__name__}: training needs a torch.nn.Module")
-        module = in_layout(materialize(module, self.task.input_shape).to(self._device), self.recipe.layout)
+        module = in_layout(
+            materialize(module, self.task.input_shape, dtype=self.task.input_dtype).to(self._device), self.recipe.layout
+        )
         average = Average(module, self.recipe.ema) if self.recipe.ema else None
         return State(module, make_optimizer(module, self.recipe), average)
 

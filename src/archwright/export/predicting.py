@@ -17,6 +17,7 @@ from archwright.export.forms import FILES, Runs, open_form
 from archwright.export.writing import digest
 from archwright.task import Preparation
 from archwright.task.reading import read_raw
+from archwright.task.tokens import TextInputs
 
 __all__ = ["Prediction", "predict"]
 
@@ -50,8 +51,9 @@ def predict(folder: str | Path, data: Any, *, form: str | None = None, verify: b
 
     Args:
         folder: What a search or `export` wrote.
-        data: A path: an image, a folder of images, a CSV file with a header, an ``.npy`` file or an ``.npz`` file
-            with ``x``; or the same as arrays, tensors, a DataFrame. Raw, as the task was given it.
+        data: A path: an image, a folder of images, a CSV or Parquet file with a header, an ``.npy`` file or an ``.npz``
+            file with ``x``, for texts also a ``.txt`` file with one in each line; or the same as a list, arrays,
+            tensors, a DataFrame. Raw, as the task was given it.
         form: ``"source"``, ``"pt2"`` or ``"onnx"``; by default the first that is there. ``source`` executes the
             folder's model.py: use only folders that you trust.
         verify: Refuse files whose content changed since the export.
@@ -63,8 +65,9 @@ def predict(folder: str | Path, data: Any, *, form: str | None = None, verify: b
     card = read_card(folder)
     home = Path(folder) if Path(folder).is_dir() else Path(folder).parent
     run = _runner(card, home, form, verify)
-    raw, names = read_raw(data) if isinstance(data, (str, Path)) else (data, None)
     preparation = Preparation.from_json(card.preparation) if card.preparation is not None else None
+    texts = preparation is not None and isinstance(preparation.features, TextInputs)
+    raw, names = read_raw(data, texts=texts) if isinstance(data, (str, Path)) else (data, None)
     inputs = preparation.inputs(raw) if preparation is not None else _as_tensor(raw, card)
     if tuple(inputs.shape[1:]) != card.input_shape:
         raise DataError(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from archwright.errors import did_you_mean
-from archwright.nn import attention, causal, cell, connect, conv, heads, mobile, norms, pool, recurrent
+from archwright.nn import attention, causal, cell, connect, conv, heads, mobile, norms, pool, recurrent, tokens
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.cell import edges
 from archwright.nn.heads import HEAD_POOLS
@@ -21,6 +21,7 @@ from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
 from archwright.nn.init import INITS, initialize
 from archwright.nn.norms import NORMS
 from archwright.nn.recurrent import CELLS
+from archwright.nn.tokens import PAD
 from archwright.space import searchable
 
 Sequential = searchable(torch.nn.Sequential, flow=connect.sequential_flow)
@@ -37,6 +38,7 @@ SeparableBlock = searchable(conv.SeparableBlock)
 DenseBlock = searchable(conv.DenseBlock)
 InvertedResidual = searchable(mobile.InvertedResidual)
 SqueezeExcite = searchable(mobile.SqueezeExcite)
+Windows = searchable(conv.Windows)
 CausalBlock = searchable(causal.CausalBlock)
 Pool = searchable(pool.Pool)
 MaxPool = searchable(pool.MaxPool)
@@ -46,6 +48,8 @@ Recurrent = searchable(recurrent.Recurrent)
 SelfAttention = searchable(attention.SelfAttention)
 TransformerBlock = searchable(attention.TransformerBlock)
 PositionalEncoding = searchable(attention.PositionalEncoding)
+TokenEmbedding = searchable(tokens.TokenEmbedding)
+TokenNetwork = searchable(tokens.TokenNetwork, flow=tokens.token_flow)
 Norm = searchable(norms.Norm)
 Activation = searchable(activation)
 LinearBlock = searchable(heads.LinearBlock)
@@ -58,6 +62,7 @@ __all__ = [
     "HEAD_POOLS",
     "INITS",
     "NORMS",
+    "PAD",
     "Activation",
     "AvgPool",
     "Block",
@@ -85,7 +90,10 @@ __all__ = [
     "Sequential",
     "SqueezeExcite",
     "StateCell",
+    "TokenEmbedding",
+    "TokenNetwork",
     "TransformerBlock",
+    "Windows",
     "Zero",
     "edges",
     "initialize",

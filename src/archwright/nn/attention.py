@@ -20,11 +20,16 @@ __all__ = ["PositionalEncoding", "SelfAttention", "TransformerBlock"]
 POSITIONS = ("sine", "learned", "conv")
 
 
-class _Attend(nn.Module):
-    """Multi-head attention of (B, T, C) to itself."""
+FAR = -1e4
+"""Added to the score of padding: its share is 0 in float32, and a text of padding alone still gives numbers."""
 
-    def __init__(self, channels: int, heads: int, head_width: int, dropout: float):
+
+class _Attend(nn.Module):
+    """Multi-head attention of (B, T, C) to itself; `causal`: to the past alone; with `there` (B, T): not to padding."""
+
+    def __init__(self, channels: int, heads: int, head_width: int, dropout: float, causal: bool = False):
         super().__init__()
+        self.causal = causal
         inner = heads * head_width
         self.project = nn.Linear(channels, 3 * inner)
         self.split = nn.Unflatten(-1, (3, heads, head_width))
@@ -32,9 +37,15 @@ class _Attend(nn.Module):
         self.out = nn.Linear(inner, channels)
         self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, there: Tensor | None = None) -> Tensor:
         qkv = self.split(self.project(x)).permute(2, 0, 3, 1, 4)  # (3, B, heads, T, head_width)
-        attended = scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
+        if there is not None:  # (B, 1, 1, T)
+            bias = there.logical_not().unsqueeze(1).unsqueeze(1) * FAR
+            attended = scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], attn_mask=bias)
+        elif self.causal:
+            attended = scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_causal=True)
+        else:
+            attended = scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
         return self.drop(self.out(self.join(attended.transpose(1, 2))))
 
 
@@ -45,8 +56,24 @@ class _TimeFirst(nn.Module):
         super().__init__()
         self.body = body
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x.transpose(1, 2)).transpose(1, 2)
+    def forward(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        x = x.transpose(1, 2)
+        return (self.body(x) if there is None else self.body(x, there)).transpose(1, 2)
+
+
+class _Encoder(nn.Module):
+    """``x + attend(norm(x))``, then ``x + perceptron(x)``; the perceptron begins with its own norm."""
+
+    def __init__(self, attend: nn.Module, perceptron: nn.Module, channels: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.attend = attend
+        self.perceptron = perceptron
+
+    def forward(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        seen = self.norm(x)
+        x = x + (self.attend(seen) if there is None else self.attend(seen, there))
+        return x + self.perceptron(x)
 
 
 def _head_width(where: str, channels: int, heads: int, head_width: int | None) -> int:
@@ -55,6 +82,17 @@ def _head_width(where: str, channels: int, heads: int, head_width: int | None) -
             f"{where}: {heads} heads do not divide {channels} channels; say head_width=, or choose heads that do"
         )
     return head_width or channels // heads
+
+
+class _Unmasked(nn.Module):
+    """`body`, which has no use for a mask."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor, there: Tensor) -> Tensor:
+        return self.body(x)
 
 
 class SelfAttention(Block):
@@ -81,6 +119,9 @@ class SelfAttention(Block):
         width = _head_width("SelfAttention", shape[1], self.heads, self.head_width)
         return initialize(_TimeFirst(_Attend(shape[1], self.heads, width, self.dropout)), self.init)
 
+    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
+        return self._make(shape)
+
 
 class TransformerBlock(Block):
     """The Transformer's encoder block: ``x + attend(norm(x))``, then ``x + mlp(norm(x))``. Shapes: (B, C, T), kept.
@@ -94,6 +135,7 @@ class TransformerBlock(Block):
         dropout: After attention and after the perceptron.
         activation: Of the perceptron.
         init: One of `archwright.nn.INITS`.
+        causal: Whether each position reads itself and those before it alone: the decoder block of a language model.
     """
 
     def __init__(
@@ -104,6 +146,7 @@ class TransformerBlock(Block):
         dropout: float = 0.0,
         activation: str = "gelu",
         init: str = "default",
+        causal: bool = False,
     ):
         super().__init__()
         at_least("TransformerBlock", 1, heads=heads, head_width=head_width)
@@ -111,7 +154,7 @@ class TransformerBlock(Block):
         one_of("TransformerBlock", "init", init, INITS)
         fraction("TransformerBlock", dropout=dropout)
         self.heads, self.head_width, self.expansion = heads, head_width, expansion
-        self.dropout, self.activation, self.init = dropout, activation, init
+        self.dropout, self.activation, self.init, self.causal = dropout, activation, init, causal
 
     def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("TransformerBlock", shape, (3,))
@@ -126,9 +169,14 @@ class TransformerBlock(Block):
         ]
         if self.dropout:
             perceptron.append(nn.Dropout(self.dropout))
-        attend = nn.Sequential(nn.LayerNorm(channels), _Attend(channels, self.heads, width, self.dropout))
-        both = nn.Sequential(Add(attend), Add(nn.Sequential(*perceptron)))
+        attend = _Attend(channels, self.heads, width, self.dropout, self.causal)
+        both = _Encoder(attend, nn.Sequential(*perceptron), channels)
         return initialize(_TimeFirst(both), self.init)
+
+    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
+        if self.causal:  # padding comes last: whoever looks back alone never sees it
+            return _Unmasked(self._make(shape))
+        return self._make(shape)
 
 
 class _Table(nn.Module):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from archwright.errors import EvaluationError
+from archwright.errors import EvaluationError, SpaceError
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.check import at_least, fraction, one_of, rank_of
 from archwright.nn.inferred import Block
@@ -14,7 +16,7 @@ from archwright.nn.init import INITS, initialize
 from archwright.nn.merge import Grow
 from archwright.nn.norms import NORMS, normalization
 
-__all__ = ["ConvBlock", "DenseBlock", "SeparableBlock", "conv", "conv_unit"]
+__all__ = ["ConvBlock", "DenseBlock", "SeparableBlock", "Windows", "conv", "conv_unit"]
 
 PADDINGS = ("same", "valid")
 
@@ -264,3 +266,67 @@ class DenseBlock(Block):
         if self.dropout:
             parts.append((nn.Dropout2d if len(shape) == 4 else nn.Dropout1d)(self.dropout))
         return parts
+
+
+class _SideBySide(nn.Module):
+    """Branches on the same input, concatenated along the channels."""
+
+    def __init__(self, branches: Sequence[nn.Module]):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+def _sizes(text: str) -> list[int]:
+    """``"3+4+5"`` as numbers."""
+    sizes = text.split("+")
+    if not all(size.strip().isdigit() for size in sizes):
+        raise SpaceError(f"Windows: windows cannot be {text!r}: write sizes with + between, such as '3+4+5'")
+    return [int(size) for size in sizes]
+
+
+def _window(channels: int, width: int, size: int) -> nn.Module:
+    """A convolution that keeps the positions, for even sizes too."""
+    if size % 2:
+        return nn.Conv1d(channels, width, size, padding=size // 2)
+    return nn.Sequential(nn.ConstantPad1d((size // 2 - 1, size // 2), 0.0), nn.Conv1d(channels, width, size))
+
+
+class Windows(Block):
+    """Convolutions over windows of several sizes, side by side. Shapes: (B, C, T) -> (B, width * len(windows), T).
+
+    The filters of Kim, *Convolutional Neural Networks for Sentence Classification*, EMNLP 2014
+    (https://arxiv.org/abs/1408.5882). One departure: windows may reach over the ends, so that positions are kept.
+
+    Args:
+        width: Filters for each size.
+        windows: How many positions each covers; even ones reach one further to the right. Also as a text, ``"3+4+5"``,
+            which reads better in architectures.
+        activation: One of `archwright.nn.ACTIVATIONS`.
+        init: One of `archwright.nn.INITS`.
+    """
+
+    def __init__(
+        self, width: int, windows: Sequence[int] | str = (3, 4, 5), activation: str = "relu", init: str = "default"
+    ):
+        super().__init__()
+        sizes = _sizes(windows) if isinstance(windows, str) else list(windows)
+        at_least("Windows", 1, width=width, sizes=len(sizes), **{f"windows[{i}]": w for i, w in enumerate(sizes)})
+        one_of("Windows", "activation", activation, ACTIVATIONS)
+        one_of("Windows", "init", init, INITS)
+        self.width, self.windows, self.activation, self.init = width, tuple(sizes), activation, init
+
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
+        rank_of("Windows", shape, (3,))
+        if shape[2] < max(self.windows):
+            raise EvaluationError(
+                f"Windows: a window of {max(self.windows)} is longer than the {shape[2]} positions of the input; "
+                f"take smaller ones"
+            )
+        filters = [_window(shape[1], self.width, w) for w in self.windows]
+        parts = [_SideBySide(filters) if len(filters) > 1 else filters[0]]
+        if self.activation != "none":
+            parts.append(activation(self.activation))
+        return initialize(nn.Sequential(*parts), self.init)

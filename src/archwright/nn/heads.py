@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from archwright.errors import EvaluationError
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.check import at_least, fraction, one_of, rank_of
 from archwright.nn.inferred import Block
 from archwright.nn.init import INITS, initialize
 from archwright.nn.norms import NORMS, normalization
-from archwright.nn.pool import cells, global_pool
+from archwright.nn.pool import MaskedPool, cells, global_pool
 
 __all__ = ["Classifier", "LinearBlock", "Regressor"]
 
@@ -73,6 +74,18 @@ class _Last(nn.Module):
         return x[:, :, -1]
 
 
+class _Pooled(nn.Module):
+    """Positions taken together but for padding, and a head for vectors."""
+
+    def __init__(self, pool: str, grid: int, head: nn.Module):
+        super().__init__()
+        self.pool = MaskedPool(pool, grid)
+        self.head = head
+
+    def forward(self, x: Tensor, there: Tensor) -> Tensor:
+        return self.head(self.pool(x, there))
+
+
 class Classifier(Block):
     """From features to one score a class (logits). Shapes: (B, C, ...) or (B, F) -> (B, n_outputs).
 
@@ -106,6 +119,9 @@ class Classifier(Block):
         widths = (*self.hidden, self.n_outputs)
         return _head("Classifier", shape, widths, self.pool, self.activation, self.dropout, self.grid, self.init)
 
+    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
+        return _masked_head("Classifier", shape, self.pool, self.grid, self._make(shape[:2]))
+
 
 class Regressor(Block):
     """From features to `n_outputs` real values. Shapes: (B, C, ...) or (B, F) -> (B, n_outputs).
@@ -131,6 +147,9 @@ class Regressor(Block):
     def _make(self, shape: tuple[int, ...]) -> nn.Module:
         widths = (*self.hidden, self.n_outputs)
         return _head("Regressor", shape, widths, self.pool, self.activation, self.dropout, self.grid, self.init)
+
+    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
+        return _masked_head("Regressor", shape, self.pool, self.grid, self._make(shape[:2]))
 
 
 def _check_head(
@@ -168,6 +187,13 @@ def _head(
         parts += linear_unit(features, width, "none", activation if i < len(widths) - 1 else "none", 0.0)
         features = width
     return initialize(nn.Sequential(*parts), init)
+
+
+def _masked_head(where: str, shape: tuple[int, ...], pool: str, grid: int, head: nn.Module) -> nn.Module:
+    rank_of(where, shape, (3,))
+    if pool == "flatten":
+        raise EvaluationError(f"{where}(pool='flatten'): texts differ in length; take avg, max or last")
+    return _Pooled(pool, grid, head)
 
 
 def _flat(where: str, shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:

@@ -30,27 +30,42 @@ class Inferred(nn.Module):
 
 
 class Block(Inferred):
-    """A module that makes all its parts from the shape of its first input: subclasses say how, in `_make`."""
+    """A module that makes all its parts from the shape of its first input: subclasses say how, in `_make`.
+
+    One to which padding matters (it pools, attends, or reads backwards) overrides `_make_masked` too: inside a
+    `archwright.nn.TokenNetwork` it is then called with a mask beside the input, and so are the parts that this makes.
+    """
 
     body: nn.Module | None
 
     def __init__(self) -> None:
         super().__init__()
         self.body = None
+        self.masked = False
 
     @abstractmethod
     def _make(self, shape: tuple[int, ...]) -> nn.Module:
         """The parts for inputs of this shape, batch included."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The parts on `x`; the first input makes them."""
+    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
+        """The parts for inputs of this shape that come with a mask, (batch, time), True where there is no padding."""
+        raise NotImplementedError
+
+    @property
+    def reads_mask(self) -> bool:
+        """Whether padding matters to it."""
+        return type(self)._make_masked is not Block._make_masked
+
+    def forward(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        """The parts on `x`, and on the mask if there is one; the first input makes them."""
         if self.waiting:
             # Parameters draw from torch's global generator here, as those of torch's lazy modules do.
-            made = self._make(tuple(x.shape))
+            self.masked = there is not None
+            made = self._make_masked(tuple(x.shape)) if self.masked else self._make(tuple(x.shape))
             self.body = (made if x.device.type == "cpu" else made.to(x.device)).train(self.training)
             self.waiting = False
         assert self.body is not None
-        return self.body(x)
+        return self.body(x, there) if self.masked else self.body(x)
 
 
 def is_materialized(module: nn.Module) -> bool:

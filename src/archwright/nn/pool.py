@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
+from torch import Tensor, nn
 
 from archwright.errors import EvaluationError
 from archwright.nn.check import at_least, one_of, rank_of
 from archwright.nn.inferred import Block
 
-__all__ = ["AvgPool", "GlobalPool", "MaxPool", "Pool", "cells", "global_pool"]
+__all__ = ["AvgPool", "GlobalPool", "MaskedPool", "MaxPool", "Pool", "cells", "global_pool"]
 
 POOLS = ("max", "avg")
+LOW = -1e4
+"""Below whatever a network computes, and still a number in bfloat16."""
 
 
 class Pool(Block):
@@ -73,6 +75,33 @@ class GlobalPool(Block):
 
     def _make(self, shape: tuple[int, ...]) -> nn.Module:
         return global_pool(self.kind, self.grid, shape)
+
+    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
+        return MaskedPool(self.kind, self.grid)
+
+
+class MaskedPool(nn.Module):
+    """The mean, the maximum or the last of the positions that are no padding. Shapes: (B, C, T) and (B, T) -> (B, C).
+
+    A text of padding alone gives zeros. `there` is True first and False from some position on.
+    """
+
+    def __init__(self, kind: str, grid: int = 1):
+        super().__init__()
+        one_of("MaskedPool", "kind", kind, (*POOLS, "last"))
+        if grid != 1:
+            raise EvaluationError(f"grid={grid}: texts differ in length, so that a grid has no places for them; say 1")
+        self.kind = kind
+
+    def forward(self, x: Tensor, there: Tensor) -> Tensor:
+        """Padded positions of `x` are zero already."""
+        count = there.sum(1, keepdim=True)
+        if self.kind == "avg":
+            return x.sum(2) / count.clamp_min(1)
+        if self.kind == "max":
+            return x.masked_fill(there.logical_not().unsqueeze(1), LOW).amax(2) * (count > 0)
+        last = (count - 1).clamp_min(0).unsqueeze(2).expand(-1, x.shape[1], -1)
+        return x.gather(2, last).squeeze(2)
 
 
 def global_pool(kind: str, grid: int, shape: tuple[int, ...]) -> nn.Module:

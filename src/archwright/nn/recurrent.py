@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from archwright.nn.check import at_least, fraction, one_of, rank_of
 from archwright.nn.inferred import Block
 from archwright.nn.init import INITS, initialize
+from archwright.nn.pool import MaskedPool
 
 __all__ = ["Recurrent"]
 
@@ -32,6 +34,40 @@ class _OverTime(nn.Module):
             return states[:, -1]
         half = self.layer.hidden_size
         return torch.cat([states[:, -1, :half], states[:, 0, half:]], 1)
+
+
+class _OverText(nn.Module):
+    """Recurrent layers over texts that are padded at their ends: who reads backwards begins at the last word.
+
+    One layer a direction, since torch's own bidirectional layers would begin with the padding; and no packed sequences,
+    which exporters cannot follow: texts are turned round in place.
+    """
+
+    def __init__(self, forwards: list[nn.RNNBase], backwards: list[nn.RNNBase], dropout: float, last: bool):
+        super().__init__()
+        self.forwards = nn.ModuleList(forwards)
+        self.backwards = nn.ModuleList(backwards)
+        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.last = MaskedPool("last") if last else None
+
+    def forward(self, x: Tensor, there: Tensor) -> Tensor:
+        x = x.transpose(1, 2)
+        turned = (there.sum(1, keepdim=True) - there.cumsum(1)).unsqueeze(2)  # where the last word comes first
+        backward = None
+        for i, layer in enumerate(self.forwards):
+            x = x if i == 0 else self.drop(x)
+            states = layer(x)[0]
+            if self.backwards:
+                back: Any = self.backwards[i]
+                backward = back(x.gather(1, turned.expand(-1, -1, back.input_size)))[0]
+                backward = backward.gather(1, turned.expand(-1, -1, back.hidden_size))
+                x = torch.cat([states, backward], 2)
+            else:
+                x = states
+        if self.last is None:
+            return x.transpose(1, 2)
+        state = self.last(states.transpose(1, 2), there)
+        return state if backward is None else torch.cat([state, backward[:, 0]], 1)
 
 
 class Recurrent(Block):
@@ -78,3 +114,11 @@ class Recurrent(Block):
             bidirectional=self.bidirectional,
         )
         return initialize(_OverTime(layer, self.last), self.init)
+
+    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
+        rank_of("Recurrent", shape, (3,))
+        widths = [shape[1], *[self.width * (2 if self.bidirectional else 1)] * (self.layers - 1)]
+        cell = CELLS[self.cell]
+        ways = [[cell(width, self.width, batch_first=True) for width in widths] for _ in range(2)]
+        backwards = ways[1] if self.bidirectional else []
+        return initialize(_OverText(ways[0], backwards, self.dropout, self.last), self.init)

@@ -140,6 +140,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "settings": _settings(record),
         "candidates": _candidates(record),
         "files": outcome.exported(final),
+        "references": outcome.references(record),
         "tests": [{"name": k.replace("_", " "), **v} for k, v in (final.get("test") or {}).items()],
         "versions": record.versions or {},
     }

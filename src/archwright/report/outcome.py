@@ -20,6 +20,7 @@ __all__ = [
     "failures",
     "final_costs",
     "lineage",
+    "references",
     "sentence",
     "test_of",
 ]
@@ -30,6 +31,13 @@ def test_of(record: RunRecord) -> Mapping[str, Any] | None:
     test = (record.final or {}).get("test") or {}
     names = [g.metric for g in record.objectives.goals if g.metric in test] or list(test)
     return {"metric": names[0], **test[names[0]]} if names else None
+
+
+def references(record: RunRecord) -> tuple[tuple[str, float], ...]:
+    """What simple methods score on test in the metric of `test_of`: (name, value)."""
+    test = test_of(record)
+    found = (record.final or {}).get("references") or {}
+    return tuple((name, scores[test["metric"]]) for name, scores in found.items() if test and test["metric"] in scores)
 
 
 def final_costs(record: RunRecord) -> Mapping[str, float]:

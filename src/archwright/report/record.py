@@ -41,6 +41,7 @@ class RunRecord:
     `final` is JSON: ``"chosen"`` (a trial number), ``"seeds"``, ``"candidates"`` (a list of ``{"number",
     "validation": {metric: [one value a seed]}, "costs"}``), ``"test"`` (``{metric: {"per_seed": [...], "mean",
     "deviation", "low", "high"}}``, low..high a bootstrap interval), ``"confidence"`` (0.95), ``"test_size"``,
+    ``"references"`` (``{name: {metric: value}}`` of simple methods on the same test part),
     ``"costs"`` (of the chosen network), ``"plan"`` (settings of the choice), ``"seconds"``, and as in an exported card
     ``"files"`` (a list of ``{"name", "form", "bytes", "check": {"max_difference", "scale", "tolerance"}, "load"}``)
     and ``"left_out"`` (form to the reason why it was not written).

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archwright.objective import latest, ranked
-from archwright.report.outcome import ceilings, failures, final_costs, sentence, test_of
+from archwright.report.outcome import ceilings, failures, final_costs, references, sentence, test_of
 from archwright.report.record import RunRecord, trained, value
 from archwright.trial import Trial
 
@@ -71,6 +71,7 @@ def outcome_row(record: RunRecord) -> dict[str, Any]:
             "chosen": won.number if won and record.final else None,
             "best": trial_row(won, record.objectives, curve=False) if won else None,
             "test": test_of(record),
+            "references": dict(references(record)),
             "costs": dict(final_costs(record)),
             "ceilings": [
                 {"cost": h.name, "limit": h.limit, "found": h.found, "holds": h.holds} for h in ceilings(record)

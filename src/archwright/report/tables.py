@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from archwright.report.outcome import ceilings, exported, failures, sentence, test_of
+from archwright.report.outcome import ceilings, exported, failures, references, sentence, test_of
 from archwright.report.record import RunRecord
 from archwright.report.rows import leaderboard_rows, survey_rows, trial_row
 from archwright.report.wording import cost, cost_name, duration, metric, plural, setting, when
@@ -143,6 +143,8 @@ def outcome(record: RunRecord) -> RenderableType:
     for name, t in test.items():
         if test_of(record) and name != test_of(record)["metric"]:  # type: ignore[index]
             facts.add_row(Text(f"test {_title(name)}"), _spread_of(t))
+    for name, found in references(record):
+        facts.add_row(Text(f"test {_title(test_of(record)['metric'])}"), f"{metric(found)} by {name}")  # type: ignore[index]
     for held in ceilings(record):
         style = {True: "green", False: "red", None: "dim"}[held.holds]
         facts.add_row("ceiling", Text(str(held), style=style))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from archwright.evaluator import Training
-    from archwright.task import Task
+    from archwright.task import Part, Task
 
 __all__ = ["Chosen", "Refit", "choose", "finish"]
 
@@ -148,7 +148,8 @@ def finish(
     if not trained:
         raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")
     modules = [_load(training, winner, folder / f"{o.number}.pt") for o in sorted(trained, key=lambda o: o.number)]
-    test, size = _test(training.task, modules, objectives, seed)
+    part = training.task.open_test()
+    test = _test(training.task, part, modules, objectives, seed)
     outcome = {
         "chosen": winner.number,
         "architecture": dict(winner.architecture),
@@ -163,7 +164,8 @@ def finish(
             for t, measured in zip(picked, validated, strict=True)
         ],
         "test": test,
-        "test_size": size,
+        "test_size": len(part),
+        **_references(training.task, part),
         "confidence": CONFIDENCE,
         "costs": dict(winner.measurement.costs) if winner.measurement else {},
         "seconds": time.monotonic() - began,
@@ -219,18 +221,26 @@ def _load(training: Training, trial: Trial, path: Path) -> nn.Module:
 
     from archwright.nn import materialize
 
-    module = materialize(training.space.build(trial.architecture), training.task.input_shape)
+    task = training.task
+    module = materialize(training.space.build(trial.architecture), task.input_shape, dtype=task.input_dtype)
     module.load_state_dict(torch.load(path, weights_only=True))
     return module.eval()
 
 
+def _references(task: Task, test: Part) -> dict[str, Any]:
+    """What simple methods score on the same test samples. One that fails costs nobody the network: it is told."""
+    try:
+        return {"references": task.references(task.train_and_validation(), test)}
+    except Exception as error:  # of any library
+        return {"references": {}, "references_failed": f"{type(error).__name__}: {error}"}
+
+
 def _test(
-    task: Task, modules: Sequence[nn.Module], objectives: Objectives, seed: int
-) -> tuple[dict[str, dict[str, Any]], int]:
-    """Every metric on the test part: opened here, once, and nowhere else."""
+    task: Task, part: Part, modules: Sequence[nn.Module], objectives: Objectives, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Every metric on the test part, which was opened for this, once."""
     import torch
 
-    part = task.open_test()
     with torch.inference_mode():
         outputs = [torch.cat([m(x) for x in part.inputs.split(512)]) for m in modules]
     found: dict[str, dict[str, Any]] = {}
@@ -239,7 +249,7 @@ def _test(
         found[name] = {"per_seed": per_seed, "mean": float(np.mean(per_seed)), "deviation": _deviation(per_seed)}
     for name in {g.metric for g in objectives.goals if g.metric in task.metrics} | {task.metric}:
         found[name]["low"], found[name]["high"] = _interval(task, name, outputs, part.targets, seed)
-    return found, len(part)
+    return found
 
 
 def _deviation(values: Sequence[float]) -> float:

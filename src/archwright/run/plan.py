@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 __all__ = ["FinalPlan", "final_plan", "search_epochs"]
 
@@ -11,8 +11,6 @@ FINISH_SHARE = 0.5
 
 WANTED_TRIALS = 40
 FEWEST_EPOCHS = 4
-LONGEST = 5
-"""Full trainings that a final one is as long as, at most."""
 
 MARGIN = 0.9
 """The share of the time left that is planned for: paces differ, and files are to be written."""
@@ -37,6 +35,7 @@ class FinalPlan:
         epochs: How long each of these trainings is.
         finals: With how many seeds the chosen one is trained on training and validation part together.
         final_epochs: How long each of those is.
+        stretch: Full trainings that a final one is as long as, at most (`Recipe.stretch`).
     """
 
     candidates: int
@@ -44,9 +43,10 @@ class FinalPlan:
     epochs: int
     finals: int
     final_epochs: int
+    stretch: float = field(default=5.0, repr=False)
 
     def fitted(self, seconds: float, workers: int, epoch_s: float | None) -> FinalPlan:
-        """The same with final trainings as long as `seconds` allow at this pace, at most five full trainings each.
+        """The same with final trainings as long as `seconds` allow at this pace, and `stretch` allows.
 
         >>> FinalPlan(4, 2, 60, 2, 300).fitted(40, workers=2, epoch_s=0.2).final_epochs
         180
@@ -54,10 +54,10 @@ class FinalPlan:
         if epoch_s is None or self.epochs < 1:
             return self
         room = int(MARGIN * seconds / (epoch_s * -(-self.finals // max(1, workers))))
-        return replace(self, final_epochs=max(FEWEST_EPOCHS, min(LONGEST * self.epochs, room)))
+        return replace(self, final_epochs=max(FEWEST_EPOCHS, min(int(self.stretch * self.epochs), room)))
 
 
-def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -> FinalPlan:
+def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float, *, stretch: float = 5.0) -> FinalPlan:
     """The final choice that makes the most of `seconds`.
 
     A final training of three times the full length comes first: under a tight ceiling that is worth more than a
@@ -73,12 +73,13 @@ def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float) -
     """
     workers = max(1, workers)
     if seconds is None:
-        return FinalPlan(4, 2, full, 4, full)
+        return FinalPlan(4, 2, full, 4, full, stretch)
+    longest = int(stretch * full)
     room = MARGIN * seconds / epoch_s  # epochs that one worker can train
-    for wanted in (3 * full, 2 * full, full):
+    for wanted in sorted({min(times * full, longest) for times in (1, 2, 3)}, reverse=True):
         for candidates, seeds, finals in ((4, 2, 4), (4, 2, 2), (3, 1, 4), (3, 1, 2), (2, 1, 2)):
             spent = -(-candidates * seeds // workers) * full
             epochs = int((room - spent) / -(-finals // workers))
             if epochs >= wanted:
-                return FinalPlan(candidates, seeds, full, finals, min(epochs, LONGEST * full))
-    return FinalPlan(0, 0, full, 1, max(FEWEST_EPOCHS, min(LONGEST * full, int(room))))
+                return FinalPlan(candidates, seeds, full, finals, min(epochs, longest), stretch)
+    return FinalPlan(0, 0, full, 1, max(FEWEST_EPOCHS, min(longest, int(room))), stretch)

@@ -75,12 +75,13 @@ def make_problem(
         goals = Objectives((Goal(task.metric, task.metrics[task.metric].direction),), goals.ceilings)
     if evaluate is not None:
         shape = input_shape or (task.input_shape if task else None)
+        dtype = task.input_dtype if task else None
         if not callable(evaluate):
             raise EvaluationError(f"evaluate cannot be {evaluate!r}: give a function, or an evaluator")
         evaluator = (
             evaluate
             if _is_evaluator(evaluate)
-            else Function(evaluate, found, metric=goals.goals[0].metric, input_shape=shape)
+            else Function(evaluate, found, metric=goals.goals[0].metric, input_shape=shape, input_dtype=dtype)
         )
         return Problem(found, evaluator, goals, task, None)
     assert task is not None

@@ -103,7 +103,7 @@ class Result:
         assert self.chosen is not None
         assert self.task is not None
         try:
-            return plain(self.chosen.module, self.task.input_shape, dtype=self.task.train.inputs.dtype)
+            return plain(self.chosen.module, self.task.input_shape, dtype=self.task.input_dtype)
         except ExportError:  # a module of the user's own that cannot be traced stays as it is
             return self.chosen.module
 
@@ -182,7 +182,7 @@ class Result:
             folder,
             input_shape=self.task.input_shape,
             card=card,
-            dtype=self.task.train.inputs.dtype,
+            dtype=self.task.input_dtype,
             examples=self.task.validation.inputs[:32],
         )
 

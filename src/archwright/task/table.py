@@ -5,6 +5,7 @@ pandas is imported where a table is touched: a worker that trains on images shou
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,29 +15,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archwright.errors import DataError, did_you_mean
+from archwright.errors import DataError, MissingExtraError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "TableInputs", "as_frame", "read_csv"]
+__all__ = ["Column", "TableInputs", "as_frame", "read_table"]
 
 MOST_LEVELS = 50
 """Categories of a column that get an own place; rarer ones share "other" with those never seen in training."""
 
 
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """A CSV file with a header; the separator is the most frequent of , ; and tab in it."""
+def read_table(path: str | Path, *, texts: bool = False) -> pd.DataFrame:
+    """A Parquet file, or a CSV file with a header; the separator is the most frequent of , ; and tab in it.
+
+    Args:
+        path: Of the file.
+        texts: Whether a cell that reads NA, null or None is that word, as in texts, and not missing.
+    """
     import pandas as pd
 
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"data file {str(path)!r} does not exist: give the path of a CSV file")
+        raise DataError(f"data file {str(path)!r} does not exist: give the path of a CSV or Parquet file")
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             header = file.readline()
         separator = max(",;\t", key=header.count)
-        frame = pd.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True, low_memory=False)
+        frame = pd.read_csv(
+            path,
+            sep=separator,
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+            low_memory=False,
+            keep_default_na=not texts,
+        )
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as CSV in UTF-8 with a header line: {error}") from None
     if len(frame) == 0:
@@ -44,12 +59,26 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     return frame
 
 
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtraError("pyarrow", extra="text", purpose=f"to read {path.name}")
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}") from None
+    if len(frame) == 0:
+        raise DataError(f"{path} holds no rows")
+    return frame
+
+
 def as_frame(raw: Any, where: str = "table", names: Sequence[str] | None = None) -> pd.DataFrame:
-    """A DataFrame, a CSV path, a list of dicts, or a (n, columns) array as a DataFrame with string names."""
+    """A DataFrame, a CSV or Parquet path, a list of dicts, or a (n, columns) array as a DataFrame with string names."""
     import pandas as pd
 
     if isinstance(raw, (str, Path)):
-        frame = read_csv(raw)
+        frame = read_table(raw)
     elif isinstance(raw, pd.DataFrame):
         frame = raw.reset_index(drop=True)
     elif isinstance(raw, Mapping) or (isinstance(raw, (list, tuple)) and raw and isinstance(raw[0], Mapping)):

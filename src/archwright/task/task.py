@@ -58,6 +58,14 @@ class Parts:
     validation: Part
     test: Part
 
+    def __post_init__(self) -> None:
+        for name, part in (("training", self.train), ("validation", self.validation), ("test", self.test)):
+            if len(part) < 2:
+                raise DataError(
+                    f"the {name} part holds {len(part) or 'no'} sample{'s' * (len(part) != 1)}: at least two are "
+                    f"needed in each of training, validation and test. Give more data, or larger shares"
+                )
+
 
 class Task(ABC):
     """A learning problem. A search sees `train` and `validation`; `open_test` is for the end, and is counted.
@@ -74,11 +82,17 @@ class Task(ABC):
         facts: JSON values that `describe` adds: where the data came from, its classes, the seed of its splits.
 
     Attributes:
+        default_space: The name of the space that a search takes where none is given.
+        spaces: The names of all spaces that fit.
+        space_options: What its spaces need to know beside the shape of an input and the number of outputs.
+        recipe: What of `archwright.evaluator.Recipe` this kind of problem trains better with than the defaults.
         test_openings: How often the test part was opened.
     """
 
     default_space: str
     spaces: tuple[str, ...]
+    recipe: Mapping[str, Any] = {}
+    space_options: Mapping[str, Any] = {}
 
     def __init__(
         self,
@@ -112,6 +126,11 @@ class Task(ABC):
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input, without the batch."""
         return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """What a network reads: float32, or int64 for one that begins with an embedding."""
+        return self.train.inputs.dtype
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -151,11 +170,18 @@ class Task(ABC):
         name = name or self.default_space
         if name not in self.spaces:
             raise DataError(f"task {self.name!r} has no space {name!r}. {did_you_mean(name, self.spaces)}")
-        return getattr(spaces, name)(self.input_shape, self.n_outputs)
+        return getattr(spaces, name)(self.input_shape, self.n_outputs, **self.space_options)
 
     @abstractmethod
     def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
         """A hand-made network to compare with: of this width, or the widest with at most `max_params` parameters."""
+
+    def references(self, train: Part, test: Part) -> dict[str, dict[str, float]]:
+        """What simple methods of the field that are no networks score on `test` when they learn from `train`, by name.
+
+        Told beside the result of a search, which must be better to have been worth it.
+        """
+        return {}
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -117,7 +117,7 @@ class ZeroCost:
 
     def costs(self, architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
         """The costs called `names` of the network."""
-        return expense(self.space.build(architecture), self.task.input_shape, names)
+        return expense(self.space.build(architecture), self.task.input_shape, names, self.task.input_dtype)
 
     def _look(self, module: nn.Module, seed: int) -> Found:
         views = VIEWS if RANK in self.proxies else ()
@@ -157,7 +157,7 @@ class ZeroCost:
             module = self.space.build(architecture)
             if not isinstance(module, nn.Module):
                 raise EvaluationError(f"the space builds a {type(module).__name__}: proxies need a torch.nn.Module")
-            return materialize(module, self.task.input_shape, dtype=self.task.train.inputs.dtype)
+            return materialize(module, self.task.input_shape, dtype=self.task.input_dtype)
 
     def __repr__(self) -> str:
         return f"ZeroCost({self.task!r}, {', '.join(self.proxies)})"

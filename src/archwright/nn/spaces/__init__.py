@@ -4,5 +4,6 @@ from archwright.nn.spaces.convnet import convnet
 from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
 from archwright.nn.spaces.sequence import sequence
+from archwright.nn.spaces.text import text
 
-__all__ = ["convnet", "mlp", "mobile", "sequence"]
+__all__ = ["convnet", "mlp", "mobile", "sequence", "text"]

@@ -9,6 +9,7 @@ from archwright.space import searchable
 
 __all__ = [
     "attention",
+    "average",
     "causal",
     "classic",
     "conv",
@@ -27,6 +28,7 @@ def _in_order(*parts: nn.Module) -> nn.Module:
 
 
 attention = searchable(_in_order, flow=sequential_flow, name="attention")
+average = searchable(_in_order, flow=sequential_flow, name="average")
 causal = searchable(_in_order, flow=sequential_flow, name="causal")
 classic = searchable(_in_order, flow=sequential_flow, name="classic")
 conv = searchable(_in_order, flow=sequential_flow, name="conv")

@@ -1,0 +1,239 @@
+"""Every kind of task on real data: what a search of ten minutes reaches, beside what must be reached.
+
+Each row is a task of a kind, on data that are no part of this repository: a folder that ARCHWRIGHT_DATA names holds
+them (or its folder ``sets``). The search has its defaults and two worker processes; beside it stand the task's simple
+methods (`Task.references`) and, as method `fixed`, its hand-made network, trained by the same recipe on training and
+validation part with two seeds. Test is measured once a run, at its end.
+
+Each finished run is appended to a file; runs that are there already are not repeated, so an interrupted benchmark is
+begun again with the same command. On an idle machine, with nothing beside it:
+
+    ARCHWRIGHT_DATA=data python benchmarks/tasks.py                  # every row, 3 seeds; half an hour a row and method
+    ARCHWRIGHT_DATA=data python benchmarks/tasks.py --rows trec --seeds 1 --minutes 2
+    python benchmarks/tasks.py --table                               # only print what the file holds
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from machine import describe, heading, row, table_head
+
+from archwright import task as tasks
+from archwright.errors import DataError
+from archwright.evaluator import Training
+from archwright.objective import Objectives
+from archwright.run import search
+from archwright.run.finish import finish
+from archwright.run.plan import FinalPlan
+from archwright.space import Space, choice, searchable
+from archwright.task import Task
+from archwright.trial import Proposal, Trial
+from archwright.worker import Processes
+
+FINALS = 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Args:
+        make: The task.
+        metric: What is to be reached.
+        reach: How much of it.
+        beside: What others reach there, for people.
+    """
+
+    make: Callable[[], Task]
+    metric: str
+    reach: float
+    beside: str = ""
+
+
+def data_file(name: str) -> Path:
+    """A file of real data."""
+    given = Path(os.environ.get("ARCHWRIGHT_DATA", "data"))
+    for folder in (given / "sets", given):
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{name} is not in {given} or {given / 'sets'}: name its folder with ARCHWRIGHT_DATA")
+
+
+def texts(name: str) -> Task:
+    """TREC (questions), SST2 and MR (opinions of films); MR has no official test part."""
+    frame = pd.read_parquet(data_file("text_classification.parquet"))
+    frame = frame[frame["dataset"] == name]
+    official = frame["split"] == "test"
+    train, test = frame[~official], frame[official]
+    held = {"x_test": test["text"], "y_test": test["label"]} if len(test) else {}
+    # The field counts accuracy, so that rare classes weigh no more than their share.
+    return tasks.TextClassification(train["text"], train["label"], name=name, class_weight=None, **held)
+
+
+ROWS: dict[str, Row] = {
+    "trec": Row(lambda: texts("TREC"), "accuracy", 0.90, "Kim's network with random vectors 0.912"),
+    "mr": Row(lambda: texts("MR"), "accuracy", 0.75, "Kim's network with random vectors 0.761"),
+    "sst2": Row(lambda: texts("SST2"), "accuracy", 0.80, "Kim's network with random vectors 0.827"),
+}
+
+# Methods
+
+
+def searched(of: Row, seconds: float, workers: int, seed: int) -> dict[str, Any]:
+    """A search with its defaults."""
+    task = of.make()
+    result = search(task, budget=seconds, workers=workers, seed=seed, progress=False)
+    statuses = [t.status for t in result.trials]
+    outcome = dict(result.chosen.outcome) if result.chosen else {}
+    return {
+        **told(outcome),
+        "architecture": outcome.get("architecture"),
+        "search_epochs": result.meta["recipe"]["epochs"],
+        "trials": {status: statuses.count(status) for status in dict.fromkeys(statuses)},
+        "recipe": result.meta["recipe"],
+    }
+
+
+def fixed(of: Row, seconds: float, workers: int, seed: int) -> dict[str, Any]:
+    """The task's hand-made network in a space that holds it alone, so that all else goes the same way."""
+    task = of.make()
+    space = Space(searchable(lambda width: task.baseline())(choice(0, name="width")))
+    training = Training(space, task)
+    proposal = Proposal(next(iter(space)))
+    _, once = training.fit(proposal.architecture, seed)
+    trial = Trial(0, proposal, "done", once, (0.0,), key="by hand")
+    plan = FinalPlan(0, 0, 0, FINALS, training.recipe.epochs)
+    goal = Objectives.from_json(json.dumps(goal_of(task)))
+    with tempfile.TemporaryDirectory() as folder, Processes(n=workers, module="archwright.evaluator.training") as pool:
+        chosen = finish(training, [trial], goal, plan, workers=pool, folder=Path(folder), seed=seed)
+    assert chosen is not None
+    return {**told(dict(chosen.outcome)), "recipe": training.recipe.to_json()}
+
+
+def goal_of(task: Task) -> dict[str, Any]:
+    """The task's own goal as `Objectives` writes it."""
+    from archwright.objective import Goal
+
+    return json.loads(Objectives.of([Goal(task.metric, task.metrics[task.metric].direction)]).to_json())
+
+
+def told(outcome: dict[str, Any]) -> dict[str, Any]:
+    """What a final choice says of itself, as JSON."""
+    names = ("test", "test_size", "references", "plan", "costs")
+    return {name: outcome.get(name) for name in names}
+
+
+METHODS: dict[str, Callable[[Row, float, int, int], dict[str, Any]]] = {"search": searched, "fixed": fixed}
+
+# Runs, their file, and the table
+
+
+def run(name: str, method: str, seconds: float, workers: int, seed: int) -> dict[str, Any]:
+    about = describe()
+    began = time.monotonic()
+    found = METHODS[method](ROWS[name], seconds, workers, seed)
+    keys = {"row": name, "method": method, "seconds": seconds, "workers": workers, "seed": seed}
+    return {**keys, "took_s": round(time.monotonic() - began, 1), **found, "about": about}
+
+
+def read(place: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
+
+
+def append(place: Path, record: dict[str, Any]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def table(records: Sequence[dict[str, Any]]) -> str:
+    """A row for each task, method and length, over its seeds."""
+    titles = ("task", "metric", "must reach", "method", "seconds", "test, mean ± deviation over runs", "each run")
+    lines = [table_head(*titles, "other metrics", "parameters", "trials", "simple methods", "elsewhere", "idle")]
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for record in records:
+        keys = tuple(record[k] for k in ("row", "method", "seconds", "workers"))
+        groups.setdefault(keys, []).append(record)
+    for (name, method, seconds, _), group in sorted(groups.items()):
+        of = ROWS[name]
+        values = [r["test"][of.metric]["mean"] for r in group if r["test"]]
+        mean = statistics.mean(values) if values else float("nan")
+        figure = f"{mean:.4f} ± {statistics.stdev(values) if len(values) > 1 else 0:.4f}"
+        lower = of.metric in LOWER_IS_BETTER
+        reached = bool(values) and (mean <= of.reach if lower else mean >= of.reach)
+        others = {m: statistics.mean(r["test"][m]["mean"] for r in group if r["test"]) for m in also(group, of.metric)}
+        simple = {n: s[of.metric] for r in group[:1] for n, s in (r["references"] or {}).items() if of.metric in s}
+        trials = ", ".join(str(sum(r["trials"].values())) for r in group if r.get("trials"))
+        lines.append(
+            row(
+                name, of.metric, f"{'under ' if lower else ''}{of.reach:g}", method, f"{seconds:g}",
+                f"**{figure}**" if reached else figure,
+                " ".join(f"{v:.4f}" for v in values),
+                ", ".join(f"{m} {v:.4f}" for m, v in others.items()),
+                " ".join(f"{r['costs']['params']:.0f}" for r in group if r.get("costs")),
+                trials,
+                ", ".join(f"{n} {v:.4f}" for n, v in simple.items()),
+                of.beside,
+                "yes" if all(r["about"]["busy"].startswith("idle") for r in group) else "no",
+            )
+        )  # fmt: skip
+    return "\n".join(lines)
+
+
+LOWER_IS_BETTER = frozenset({"nats", "bits", "perplexity"})
+
+
+def also(group: Sequence[dict[str, Any]], metric: str) -> list[str]:
+    """The field's other metrics that were measured."""
+    wanted = ("accuracy", "f1", "bits", "perplexity")
+    there = next((r["test"] for r in group if r["test"]), {})
+    return [m for m in wanted if m in there and m != metric]
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="ROW")
+    arguments.add_argument("--only", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD")
+    arguments.add_argument("--seeds", type=int, default=3, help="how many seeds, from --first-seed on")
+    arguments.add_argument("--first-seed", type=int, default=0)
+    arguments.add_argument("--minutes", type=float, default=10.0)
+    arguments.add_argument("--workers", type=int, default=2)
+    arguments.add_argument("--file", type=Path, default=Path("runs/tasks.jsonl"))
+    arguments.add_argument("--table", action="store_true", help="only print the table of the file")
+    given = arguments.parse_args()
+    if not given.table:
+        torch.set_num_threads(1)  # whatever trains in this process does so as workers do
+        jobs = [
+            (name, method, 60 * given.minutes, given.workers, seed)
+            for seed in range(given.first_seed, given.first_seed + given.seeds)
+            for name in given.rows
+            for method in given.only
+        ]
+        done = {tuple(r[k] for k in ("row", "method", "seconds", "workers", "seed")) for r in read(given.file)}
+        for i, job in enumerate(jobs, start=1):
+            what = f"{i} of {len(jobs)}: {job[1]} on {job[0]}, seed {job[4]}"
+            if job in done:
+                print(f"{what}: in {given.file} already", flush=True)
+                continue
+            record = run(*job)
+            append(given.file, record)
+            metric = ROWS[job[0]].metric
+            print(f"{what}: {json.dumps((record['test'] or {}).get(metric))}, {record['took_s']} s", flush=True)
+    print(heading("Tasks"))
+    print(f"Bold: what must be reached was reached on average.\n\n{table(read(given.file))}\n")
+
+
+if __name__ == "__main__":
+    main()

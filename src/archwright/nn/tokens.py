@@ -1,0 +1,116 @@
+"""Networks that read numbers of tokens: an embedding, and layers that never see padding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from archwright.errors import EvaluationError
+from archwright.nn.check import at_least, fraction
+from archwright.nn.inferred import Block, Inferred
+from archwright.space import Flow
+
+__all__ = ["PAD", "TokenEmbedding", "TokenNetwork", "token_flow"]
+
+PAD = 0
+"""The number of the token that fills up short texts, at their ends."""
+
+
+class TokenEmbedding(nn.Module):
+    """A learned vector for each token, and zeros for padding. Shapes: (B, T) int64 -> (B, width, T).
+
+    Args:
+        vocabulary: How many tokens there are, padding (number 0) among them.
+        width: Numbers in a vector.
+        dropout: Share of the numbers dropped.
+        std: Deviation of the first vectors. Torch's own, 1, would drown what training adds at small learning rates.
+    """
+
+    def __init__(self, vocabulary: int, width: int, dropout: float = 0.0, std: float = 0.1):
+        super().__init__()
+        at_least("TokenEmbedding", 1, vocabulary=vocabulary, width=width)
+        fraction("TokenEmbedding", dropout=dropout)
+        self.vocabulary, self.width = vocabulary, width
+        self.table = nn.Embedding(vocabulary, width, padding_idx=PAD)
+        nn.init.normal_(self.table.weight, std=std)
+        nn.init.zeros_(self.table.weight[PAD].detach())
+        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """The vectors of (B, T) numbers."""
+        return self.drop(self.table(tokens)).transpose(1, 2)
+
+
+class TokenNetwork(Inferred):
+    """Layers one after the other on token numbers (B, T), of which 0 is padding and stands at the end.
+
+    What a network says of a text does not depend on how far it is padded: after each layer padded positions are set to
+    zero, which is what a convolution sees beyond the end anyway; and layers that pool, attend or read backwards
+    (`Block.reads_mask`) are told where the text ends. Sequences inside are taken apart; a layer must keep
+    the positions, or take them together.
+
+    Args:
+        layers: An embedding first, and what turns (B, C, T) into the output.
+    """
+
+    def __init__(self, *layers: nn.Module):
+        super().__init__()
+        self.layers = nn.ModuleList(_flattened(layers))
+        self.reads: tuple[bool, ...] = ()
+        self.clears: tuple[bool, ...] = ()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """All layers; the first input decides which of them read the mask, and after which padding is cleared."""
+        there = tokens != PAD
+        if self.waiting:
+            return self._first(tokens, there)
+        x = tokens
+        for layer, reads, clears in zip(self.layers, self.reads, self.clears, strict=True):
+            x = layer(x, there) if reads else layer(x)
+            if clears:
+                x = x * there.unsqueeze(1)
+        return x
+
+    def _first(self, tokens: Tensor, there: Tensor) -> Tensor:
+        x, decided = tokens, []
+        for layer in self.layers:
+            in_time = x.dim() == 3
+            reads = in_time and _reads_mask(layer)
+            if in_time and not reads and any(map(_reads_mask, layer.modules())):
+                raise EvaluationError(
+                    f"TokenNetwork: a {type(layer).__name__} holds a layer to which padding matters, and cannot pass "
+                    f"the mask on; let that layer stand by itself in the network"
+                )
+            x = layer(x, there) if reads else layer(x)
+            clears = x.dim() == 3 and not isinstance(layer, (TokenEmbedding, nn.Dropout, nn.Dropout1d))
+            if clears and x.shape[2] != tokens.shape[1]:
+                raise EvaluationError(
+                    f"TokenNetwork: a {type(layer).__name__} turns {tokens.shape[1]} positions into {x.shape[2]}, so "
+                    f"that nobody knows which are padding; keep all of them (stride 1, odd kernels), or pool over all"
+                )
+            x = x * there.unsqueeze(1) if clears else x
+            decided.append((reads, clears))
+        self.reads, self.clears = (tuple(flags) for flags in zip(*decided, strict=True))
+        self.waiting = False
+        return x
+
+
+def _reads_mask(layer: nn.Module) -> bool:
+    return isinstance(layer, Block) and layer.reads_mask
+
+
+def _flattened(layers: tuple[nn.Module, ...]) -> list[nn.Module]:
+    """Sequences taken apart, identities left out."""
+    found: list[nn.Module] = []
+    for layer in layers:
+        if type(layer) is nn.Sequential:
+            found += _flattened(tuple(layer))
+        elif type(layer) is not nn.Identity:
+            found.append(layer)
+    return found
+
+
+def token_flow(flow: Flow, x: Any, *layers: Any) -> Any:
+    """One after the other. Which mask they see is decided by the input, and the same for all."""
+    return flow.chain(layers, x)
