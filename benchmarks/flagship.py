@@ -2,12 +2,12 @@
 
     python benchmarks/flagship.py                                 # everything; an hour or two on one core
     python benchmarks/flagship.py --only optimum predict --seeds 10
-    python benchmarks/flagship.py --only graph --graph cora arxiv --seeds 5
+    python benchmarks/flagship.py --only against --problems cora arxiv --seeds 5 --out runs/flagship
 
 Parts: `optimum` (queries to the best cell of NAS-Bench-201, 200 and 12 epochs), `predict` (Kendall's tau over it
-from few labels), `front` (hypervolume of accuracy and parameters), `graph` (NAS-Bench-Graph, beside other strategies),
-`overhead` (ask and tell with 1,000 observations of 40 decisions). Tables as for `archwright compare`: see
-`--tables`. Prints Markdown.
+from few labels), `front` (hypervolume of accuracy and parameters), `against` (other strategies on the same seeds, on
+NAS-Bench-Graph and more), `overhead` (ask and tell with 1,000 observations of 40 decisions). Tables as for `archwright
+compare`: see `--tables`. With `--out`, what `against` has run is kept, and not run again. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from machine import heading
+from machine import heading, row, table_head
 from scipy.stats import kendalltau
 
 from archwright.benchmark import Benchmark, load
+from archwright.benchmark.compare import compare
+from archwright.benchmark.comparison import Duel
 from archwright.benchmark.nasbenchgraph import DATASETS
 from archwright.benchmark.simulation import known_of
+from archwright.benchmark.statistics import holm, paired
 from archwright.objective import hypervolume
 from archwright.space import Space, choice, integer, repeat, searchable
 from archwright.strategy import GaussianProcess, LocalSearch, Random, RegularizedEvolution, Strategy, make
@@ -31,7 +34,14 @@ from archwright.strategy.surrogate.pool import Whole
 from archwright.strategy.surrogate.process import Belief, fit, gaussianised
 from archwright.trial import Measurement, Proposal, Trial
 
-PARTS = ("optimum", "predict", "front", "graph", "overhead")
+PARTS = ("optimum", "predict", "front", "against", "overhead")
+PROBLEMS = {dataset: f"nasbenchgraph-{dataset}" for dataset in DATASETS} | {
+    "mini": "mini",
+    "201-12": "nasbench201-cifar10-12",
+    "201-200": "nasbench201-cifar10",
+}
+AT, LONG = (30, 50, 100), 500
+OURS = "Gaussian process"
 OTHERS: dict[str, Callable[..., Strategy]] = {
     "random": Random,
     "evolution": lambda space: RegularizedEvolution(space, population_size=30, tournament_size=10),
@@ -63,7 +73,7 @@ def trials(benchmark: Benchmark, factory: Callable[..., Strategy], seed: int) ->
 def optimum(name: str, args: argparse.Namespace, most: int = 150) -> None:
     benchmark = load(name, tables=args.tables)
     found, regret = [], {20: [], 50: [], 100: []}
-    for seed in range(args.seeds):
+    for seed in range(args.first, args.first + args.seeds):
         best, reached = -np.inf, None
         for n, trial in enumerate(trials(benchmark, GaussianProcess, seed), 1):
             best = max(best, trial.measurement.metrics["accuracy"])
@@ -119,22 +129,43 @@ def front(name: str, args: argparse.Namespace, budget: int = 150) -> None:
     print(f"| {name} | {np.mean(shares):.4f} | {min(shares):.4f} |", flush=True)
 
 
-def graph(name: str, args: argparse.Namespace) -> None:
-    benchmark = load(name, tables=args.tables)
-    at = (30, 50, 100)
-    for label, factory in {"Gaussian process": GaussianProcess, **OTHERS}.items():
-        budget = 500 if label == "random" else max(at)
-        curves = []
-        for seed in range(args.seeds):
-            curve = []
-            for trial in trials(benchmark, factory, seed):
-                curve.append(trial.measurement.metrics["accuracy"])
-                if len(curve) == budget:
-                    break
-            curves.append(benchmark.best - np.maximum.accumulate(curve))
-        means = np.mean(curves, axis=0) * 100
-        last = f"{means[499]:.3f}" if budget == 500 else ""
-        print(f"| {name} | {label} | " + " | ".join(f"{means[n - 1]:.3f}" for n in at) + f" | {last} |", flush=True)
+def against(args: argparse.Namespace) -> None:
+    """The strategy and others on the same seeds, and random search for five times as long."""
+    names = [PROBLEMS[name] for name in args.problems]
+    more = {"seeds": args.seeds, "workers": args.workers, "out": args.out, "tables": args.tables}
+    long = compare({}, names, budget=LONG, **more)  # the shorter comparison takes its first part
+    ours = compare({OURS: GaussianProcess, **OTHERS}, names, budget=max(AT), control=OURS, **more)
+    others = [s for s in ours.strategies if s != OURS]
+    print(table_head("problem", OURS, *others, f"random after {LONG}", "", "p (Holm), " + " / ".join(others)))
+    early, late = [], []
+    for name in names:
+        unit = 100 if ours.benchmarks[name].best <= 1 else 1  # in points
+        found = [" / ".join(f"{unit * g:.3f}" for g in ours.gaps(name, s, AT).mean(axis=0)) for s in (OURS, *others)]
+        late.append(long.gaps(name, "random", [LONG])[:, 0])
+        early.append(ours.gaps(name, OURS, [min(AT)])[:, 0])
+        tests = []
+        for n in AT:
+            by_name = {duel.first: duel for duel in ours.duels(name, n)}
+            tests.append(f"{n}: " + " / ".join(verdict(by_name[other]) for other in others))
+        print(row(name, *found, f"{unit * late[-1].mean():.3f}", "", "; ".join(tests)), flush=True)
+    print(f"\n| problem | {min(AT)} queries against random's {LONG}: won, tied, lost | p (Holm) |\n|---|---|---|")
+    results = [paired(a, b) for a, b in zip(early, late, strict=True)]
+    for name, result, p in zip(names, results, holm([r.p for r in results]), strict=True):
+        print(row(name, f"{result.wins}, {result.ties}, {result.losses}", f"{p:.3g}"))
+    print("\n" + table_head("mean ranks over problems", *ours.strategies, "critical difference"))
+    for n in AT:
+        ranking = ours.ranking(spent=n)
+        ranks = (f"{rank:.2f}" for rank in ranking.test.mean_ranks)
+        print(row(f"after {n}", *ranks, f"{ranking.difference:.2f}"))
+
+
+def verdict(duel: Duel) -> str:
+    """Who won more seeds, and how surely.
+
+    A plus is for the Gaussian process.
+    """
+    sign = "+" if duel.result.losses > duel.result.wins else "-" if duel.result.wins > duel.result.losses else "="
+    return f"{sign}{duel.corrected:.2g}"
 
 
 def forty() -> Space:
@@ -180,14 +211,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--tables", help="folder of the tables")
-    parser.add_argument("--graph", nargs="+", metavar="DATASET", choices=DATASETS, default=DATASETS)
+    parser.add_argument("--first", type=int, default=0, help="the first seed of `optimum`")
+    parser.add_argument("--problems", nargs="+", metavar="NAME", choices=PROBLEMS, default=list(PROBLEMS))
+    parser.add_argument("--out", help="folder to keep the runs of `against` in")
+    parser.add_argument("--workers", type=int, default=1, help="processes of `against`")
     args = parser.parse_args()
     print(heading(f"The Gaussian process, {args.seeds} seeds"))
     cells = ("nasbench201-cifar10", "nasbench201-cifar10-12")
     if "optimum" in args.only:
         print("\n| problem | queries to the best, median | 90 % | most | regret at 20 | 50 | 100 |")
         print("|---|---|---|---|---|---|---|")
-        for name in cells:
+        for name in (*cells, "mini"):
             optimum(name, args)
     if "predict" in args.only:
         print("\n| Kendall's tau | 10 labels | 20 | 50 | 100 |\n|---|---|---|---|---|")
@@ -197,10 +231,9 @@ def main() -> None:
         print("\n| hypervolume share after 150 | mean | least |\n|---|---|---|")
         for name in cells:
             front(f"{name}-params", args)
-    if "graph" in args.only:
-        print("\n| problem | strategy | regret in points at 30 | 50 | 100 | 500 |\n|---|---|---|---|---|---|")
-        for dataset in args.graph:
-            graph(f"nasbenchgraph-{dataset}", args)
+    if "against" in args.only:
+        print()
+        against(args)
     if "overhead" in args.only:
         print("\n| decisions | observations | ask and tell, median | mean | longest |\n|---|---|---|---|---|")
         overhead()

@@ -28,6 +28,9 @@ from archwright.space.trace import Concat, Expression, Input, Leaf, Op, Record, 
 __all__ = ["Features"]
 
 MOST_APART = 12  # up to so many decisions without a network are weighed one by one
+MATTERS = {"operations": 0.2, "edges": 0.2, "paths": 1.6}
+"""How much a group of a network's features says before any trial, beside its decisions: paths more than how many
+operations and edges there are, says the likelihood of many trainings of every table looked at."""
 CHUNK = 4096  # rows at once: arrays that stay in the processor's cache
 
 
@@ -35,7 +38,8 @@ class Features:
     """Numbers that say what the architectures of a space compute, in groups that a predictor may weigh apart.
 
     - ``decisions``: `Space.encode`, of the decisions that have an effect.
-    - ``operations``: how many operations of each kind there are, and the sums of their numeric arguments.
+    - ``operations``: how many operations of each kind there are.
+    - ``arguments``: the sums of their numeric arguments.
     - ``edges``: how many results of one kind of operation are read by another kind, by the output, or are the input:
       with them the degrees of input and output.
     - ``paths``: for sets of kinds of operations, how many paths from input to output keep to the set, the least and the
@@ -46,10 +50,11 @@ class Features:
     Features*, ICML 2024 (https://arxiv.org/abs/2404.16551), and numbers of paths. Compared with one column for every
     order of operations on a path (White et al., *BANANAS*, AAAI 2021, https://arxiv.org/abs/1910.11858), sets of kinds
     need no list of all paths, and predict better from few trainings. Where a space is a structure of values and no
-    network, the calls in it count as operations, and the last two groups are absent.
+    network, the calls in it count as operations, in one group with their arguments, and the last two are absent.
 
     Columns are standardised, and divided by the square root of how many their group has, so that two random
-    architectures lie at a mean squared distance of 2 in every group; columns that never vary are left out.
+    architectures lie at a mean squared distance of 2 in a group, times what the group matters beforehand (`MATTERS`);
+    columns that never vary are left out.
 
     Args:
         space: Where the architectures come from.
@@ -80,7 +85,8 @@ class Features:
             self._kept[name] = kept
             self.groups[name] = slice(at, at + len(kept))
             at += len(kept)
-            parts.append((raw[:, kept].mean(axis=0), spread[kept] * np.sqrt(len(kept))))
+            weight = MATTERS.get(name, 1.0) if self._ops else 1.0
+            parts.append((raw[:, kept].mean(axis=0), spread[kept] * np.sqrt(len(kept) / weight)))
         self._apart: list[slice] = []
         decisions = self.space.decisions
         if not self._ops and "decisions" in self.groups and len(decisions) <= MOST_APART:
@@ -136,9 +142,10 @@ class _Walk:
         f, n = self.of, self.n
         made = {"decisions": self._decisions()}
         weights = self._weights()
-        made["operations"] = self._operations(weights)
+        operations = self._operations(weights)
         if not f._ops:
-            return made
+            return made | {"operations": operations}
+        made["operations"], made["arguments"] = np.split(operations, [len(f.symbols)], axis=1)
         output = self.signal(f.space.expression)
         made["edges"] = self._edges(weights, output)
         made["paths"] = np.broadcast_to(f._rows.features(output), (f._rows.features(output).shape[0], n)).T

@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 
 MOST_LOOKED_AT = 512  # so many candidates' exact costs are asked for, in search of one within the ceilings
 PARENTS = 20  # architectures whose edits are candidates
+EXPLOIT = 3  # every so many proposals, one is what is expected to be best
 ROOM = 20_000_000  # numbers in the largest array of a model: candidates times trials
 
 
@@ -38,9 +39,9 @@ class GaussianProcess(Strategy):
       feature.
     - **Candidates**: every function of the space while it has at most `whole` architectures; else one and two edits
       of the best trials, and random ones.
-    - **Choice**: the largest expected improvement; a share `thompson` of times the best in one draw from the
-      posterior, so that it goes on exploring. Pending proposals are believed to score what is expected of them
-      (kriging believer; Ginsbourger, Le Riche & Carraro, 2010).
+    - **Choice**: the largest expected improvement; every third time, of one goal, what is expected to be best: the
+      neighbours of the best differ by little, and few of them are in much doubt. Pending proposals are believed to
+      score what is expected of them (kriging believer; Ginsbourger, Le Riche & Carraro, 2010).
     - **Several goals**: two by expected hypervolume improvement, more by random trade-offs (ParEGO). Goals that
       `costs` knows are not modelled.
     - **Ceilings**: what `costs` says to exceed them is not proposed. Without `costs`, and for failures, the chance that
@@ -50,7 +51,6 @@ class GaussianProcess(Strategy):
     Args:
         space: Where architectures come from.
         initial: Trials before the model decides.
-        thompson: The share of proposals that are Thompson draws, 0..1.
         candidates: How many architectures are compared where the space is large.
         whole: Spaces of at most so many architectures are compared whole, as long as there is room for it.
         examples: Architectures that meet every ceiling, to begin with where there are ceilings.
@@ -64,7 +64,6 @@ class GaussianProcess(Strategy):
         space: Space,
         *,
         initial: int = 5,
-        thompson: float = 0.1,
         candidates: int = 500,
         whole: int = 65_536,
         examples: Sequence[Architecture] = (),
@@ -74,15 +73,12 @@ class GaussianProcess(Strategy):
     ):
         if initial < 1:
             raise ValueError(f"initial must be at least 1, got {initial}")
-        if not 0 <= thompson <= 1:
-            raise ValueError(f"thompson is a share of proposals, 0..1, got {thompson}")
         if whole < 0:
             raise ValueError(f"whole is a number of architectures, 0 or more, got {whole}")
         if candidates < 2:
             raise ValueError(f"candidates must be at least 2, got {candidates}")
         self.space = space
         self.initial = initial
-        self.thompson = thompson
         self.candidates = candidates
         self.whole = whole
         self.examples = tuple(examples)
@@ -153,8 +149,8 @@ class GaussianProcess(Strategy):
         pool = model.pool
         waiting, keys = self._tried(pending)
         model = model.believing(waiting)
-        if rng.random() < self.thompson and model.known == [None] and model.chance is None:
-            return self._first_allowed(pool, model.draw(rng, np.isin(pool.keys, keys)), keys), "Thompson draw"
+        if len(keys) % EXPLOIT == 0 and model.known == [None] and model.chance is None:
+            return self._first_allowed(pool, model.hope(), keys), "expected to be best"
         trade = int(rng.integers(2**63))  # one trade-off of several goals, for guessed and for exact costs
         worth = model.worth(np.random.default_rng(trade))
 

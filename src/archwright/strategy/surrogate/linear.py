@@ -99,14 +99,6 @@ class LinearBelief:
         """Expected values at the observations."""
         return self._rows() @ (self._inverse @ self._sums(y))
 
-    def draw(self, y: Array, some: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """One joint draw of the function at `some` of the candidates."""
-        at = self._at[some]
-        covariance = self._noise * at @ self._reach[:, some] + 1e-8 * np.eye(len(some))
-        values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
-        normal = vectors @ (np.sqrt(np.maximum(values, 0)) * rng.standard_normal(len(some)))
-        return self.mean(y)[some] + np.sqrt(self.amplitude(y)) * normal
-
     def _rows(self) -> Array:
         if len(self._seen) > 1:
             self._seen = [np.concatenate(self._seen)]

@@ -27,7 +27,6 @@ Array = NDArray[np.float64]
 
 MOST_EXACT = 2000  # with more trials, the Gaussian process becomes a linear model on random features
 MOST_FITTED = 200  # hyperparameters are fitted to so many trials
-DRAWN = 100  # candidates that a Thompson draw is made at
 
 
 class History:
@@ -192,16 +191,11 @@ class Model:
 
     # What the candidates are worth
 
-    def draw(self, rng: np.random.Generator, closed: NDArray[np.bool_]) -> Array:
-        """How good candidates are in one draw from the posterior of the only goal; `closed` ones are left out."""
+    def hope(self) -> Array:
+        """How good every candidate is expected to be, of the only goal."""
         (belief,) = self.beliefs
         assert belief is not None
-        y = self._targets(0)
-        low = belief.mean(y) - belief.deviation(y)
-        some = np.argsort(np.where(closed, np.inf, low), kind="stable")[:DRAWN]
-        worth = np.full(len(low), -np.inf)
-        worth[some] = -belief.draw(y, some, rng)
-        return worth
+        return -belief.mean(self._targets(0))
 
     def worth(self, trade: np.random.Generator) -> Array:
         """The expected improvement at every candidate, times the chance of success; costs are guessed."""

@@ -66,16 +66,18 @@ def kernel(a: Array, b: Array, h: Hyperparameters) -> Array:
     return _kernel(h.scaled(a), h.scaled(b), h)
 
 
-def _kernel(a: Array, b: Array, h: Hyperparameters) -> Array:
-    """`kernel` of features that are scaled already."""
+def _kernel(a: Array, b: Array, h: Hyperparameters, squares: Array | None = None) -> Array:
+    """`kernel` of features that are scaled already; those of many candidates come with their `squares`."""
     products = a @ b.T
-    square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)[None, :] - 2 * products
+    square = -2 * products
+    square += _squares(a)[:, None]
+    square += _squares(b) if squares is None else squares
     return _matern(square)[0] + h.trend * products
 
 
-def _variance(a: Array, h: Hyperparameters) -> Array:
-    """The diagonal of ``_kernel(a, a, h)``."""
-    return 1 + h.trend * np.einsum("ij,ij->i", a, a)
+def _squares(a: Array) -> Array:
+    """The squared length of each row."""
+    return np.asarray(np.einsum("ij,ij->i", a, a))
 
 
 def _matern(square: Array) -> tuple[Array, Array]:
@@ -156,8 +158,10 @@ class Belief:
     def _take(self, candidates: Array) -> None:
         n = self.n
         self._at = self.h.scaled(candidates)
-        self._across = self._whitener[:n, :n] @ _kernel(self._x[:n], self._at, self.h)  # V
-        self._left = _variance(self._at, self.h) - (self._across**2).sum(axis=0)  # of the variance: not explained yet
+        self._squares = _squares(self._at)
+        self._across = self._whitener[:n, :n] @ _kernel(self._x[:n], self._at, self.h, self._squares)  # V
+        prior = 1 + self.h.trend * self._squares
+        self._left = prior - (self._across**2).sum(axis=0)  # of the variance: not explained yet
         self._latest: tuple[Array, Array] | None = None
 
     def moved(self, candidates: Array) -> Belief:
@@ -188,7 +192,7 @@ class Belief:
         corner = solve_triangular(np.linalg.cholesky(corner), np.eye(k), lower=True, check_finite=False)
         self._whitener[n : n + k, :n] = -corner @ (below.T @ w)
         self._whitener[n : n + k, n : n + k] = corner
-        new = corner @ (_kernel(x, self._at, self.h) - below.T @ self._across[:n])
+        new = corner @ (_kernel(x, self._at, self.h, self._squares) - below.T @ self._across[:n])
         self._across[n : n + k] = new
         self._left = self._left - (new**2).sum(axis=0)
         self._x[n : n + k] = x
@@ -226,14 +230,6 @@ class Belief:
     def smoothed(self, y: Array) -> Array:
         """Expected values at the observations themselves: what their targets are without noise."""
         return y - (self.h.noise + JITTER) * self._alpha(y)
-
-    def draw(self, y: Array, some: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """One joint draw of the function at `some` of the candidates."""
-        x, across = self._at[some], self._across[: self.n, some]
-        covariance = _kernel(x, x, self.h) - across.T @ across
-        values, vectors = np.linalg.eigh(covariance)
-        normal = vectors @ (np.sqrt(np.maximum(values, 0)) * rng.standard_normal(len(some)))
-        return self.mean(y)[some] + np.sqrt(self.amplitude(y)) * normal
 
     def _whitened(self, y: Array) -> Array:
         """``W y``; that of the latest targets is kept."""
