@@ -137,7 +137,8 @@ def train(
         point = {"epoch": epoch, "train_loss": mean_loss, "lr": lr}
         state.epoch = epoch
         if validation is not None:
-            output = outputs(state.measured, validation.inputs, recipe.layout)
+            with precise:  # the curve; what is kept is measured in float32 (`Training`)
+                output = outputs(state.measured, validation.inputs, recipe.layout)
             if not torch.isfinite(output).all():
                 raise EvaluationError(f"non-finite output on validation at epoch {epoch}")
             metrics = task.score(output, validation.targets, names)
