@@ -11,11 +11,8 @@ import time
 import psutil
 import pytest
 
-from archwright.cli import places
 from archwright.errors import StoreError
-from archwright.space import Architecture
-from archwright.store import Run, Store
-from archwright.trial import Proposal, Trial
+from archwright.store import Store
 
 PATIENCE_S = 120
 
@@ -86,18 +83,3 @@ def test_an_interrupt_before_the_first_trial_leaves_nothing_behind(tmp_path, tab
     assert process.returncode == 130, (said, complained)
     assert "Traceback" not in complained
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("trials_told", [0, 1])
-def test_a_folder_stays_only_where_a_trial_was_stored(tmp_path, trials_told):
-    """A run without a trial, as an interrupt between the two leaves it, is nothing to go on with."""
-    with places.claimed(str(tmp_path / "new" / "out"), "digits") as (place, _), Store(place.store) as store:
-        run = store.create(Run("digits", {}))
-        for number in range(trials_told):
-            store.add(
-                run.id,
-                Trial(number, Proposal(Architecture({"a": 1})), "failed", reason="for a test"),
-                told=number,
-                asked_after=number,
-            )
-    assert (tmp_path / "new").exists() == bool(trials_told)
