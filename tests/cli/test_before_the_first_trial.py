@@ -1,4 +1,4 @@
-"""A search that ends before its first trial leaves nothing behind, whatever moment that is; one killed there goes on."""
+"""A search that ends before its first trial leaves nothing behind, whatever the moment; one killed there goes on."""
 
 import shutil
 from pathlib import Path

@@ -59,7 +59,7 @@ def test_an_interrupted_search_keeps_all_leaves_no_orphan_and_can_be_resumed(tmp
     assert "Traceback" not in complained
     assert "archwright resume out" in said
     assert (tmp_path / "out" / "report.html").exists()
-    psutil.wait_procs(family, timeout=10)
+    psutil.wait_procs(family, timeout=PATIENCE_S)
     assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     kept = trials(store)
     assert len(kept) >= 2

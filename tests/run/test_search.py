@@ -195,7 +195,7 @@ def test_random_search_runs_beside_where_it_is_wanted(tmp_path):
         space=SPACE,
         evaluate=loss,
         objectives=aw.minimize("loss"),
-        budget="1s",
+        budget="1 min",
         trials=10,
         baseline=True,
         store=store,
