@@ -111,7 +111,7 @@ class Session:
             except KeyboardInterrupt:
                 interrupted = True
                 why = why or "interrupted"
-                progress.note("interrupted: all trials are kept" if loop.trials else "interrupted before the first trial")
+                progress.note(f"interrupted{': all trials are kept' if loop.trials else ' before the first trial'}")
         self.store.update(run.id, status="interrupted" if interrupted else "finished")
         if chosen is not None:
             chosen = replace(chosen, outcome={**chosen.outcome, "test_opened": len(self.store.finals(run.id)) + 1})
