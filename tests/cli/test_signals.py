@@ -44,7 +44,7 @@ def wait_for(condition, process):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_keeps_all_leaves_no_orphan_and_can_be_resumed(tmp_path, table, archwright, number):
     data = table(tmp_path / "sold.csv")
-    command = ["search", data.name, "--budget", "1h", "--workers", "2", "--train-epochs", "2", "--out", "out"]
+    command = ["search", data.name, "--budget", "1h", "--workers", "2", "--train-epochs", "1", "--out", "out"]
     store = tmp_path / "out" / "run.db"
     with start(tmp_path, *command) as process:
         wait_for(lambda: store.is_file() and store.stat().st_size and len(trials(store)) >= 2, process)

@@ -114,8 +114,11 @@ def test_everything_is_written(result, tmp_path):
 
 
 def test_the_same_seed_is_the_same_result(digits):
+    from archwright import nn
+
+    small = nn.Sequential(nn.ConvBlock(width=aw.choice(2, 4, 6, 8)), nn.GlobalPool(), nn.Classifier(10))
     runs = [
-        aw.search(digits, trials=3, recipe=FAST, seed=4, progress=False, strategy=Random, workers=workers)
+        aw.search(digits, space=small, trials=3, recipe=FAST, seed=4, progress=False, strategy=Random, workers=workers)
         for workers in (0, 1)
     ]
     assert runs[0].trials == runs[1].trials
