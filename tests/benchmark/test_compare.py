@@ -3,70 +3,35 @@
 import math
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import cloudpickle
 import numpy as np
-import psutil
 import pytest
 
 from archwright.benchmark import Benchmark
 from archwright.benchmark.compare import LEDGER, compare, parse_budget
-from archwright.benchmark.ledger import Ledger, identity_of_benchmark, identity_of_strategy
 from archwright.benchmark.page import document, save
 from archwright.benchmark.simulation import known_of, simulate
 from archwright.benchmark.tables import markdown
-from archwright.errors import ArchwrightError, BudgetError, EvaluationError, StoreError
+from archwright.errors import ArchwrightError, BudgetError, EvaluationError
 from archwright.objective import Objectives, at_most, maximize, minimize
 from archwright.run import Budget
 from archwright.run.loop import evaluation_seed
 from archwright.space import Space, choice, integer
-from archwright.strategy import ASHA, LocalSearch, Random, RegularizedEvolution, Strategy, make
+from archwright.strategy import LocalSearch, Random, Strategy, make
 from archwright.trial import Measurement, Proposal, Trial
 
+sys.path.insert(0, str(Path(__file__).parent))
+from bowl import BOTH, EVOLUTION, Bowl, Continuing, bowl, numbers
+
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # worker processes cannot import tests
-
-EVOLUTION = partial(RegularizedEvolution, population_size=6, tournament_size=3)
-BOTH = {"evolution": EVOLUTION, "local": LocalSearch}
-
-
-class Bowl:
-    """Accuracy falls with the distance from one architecture; deeper networks take longer; curves rise with epochs."""
-
-    def __init__(self, fails=False):
-        self.fails = fails
-
-    def __call__(self, proposal, seed, context=None):
-        a = proposal.architecture
-        epochs = 10 if proposal.epochs is None else proposal.epochs
-        if self.fails and a["op"] == "b":
-            raise EvaluationError("it diverged")
-        far = abs(a["depth"] - 7) + 3 * abs(a["width"] - 2) + (a["op"] != "c")
-        accuracy = 1 - 0.01 * far - 0.02 * (10 - epochs)
-        metrics = {"accuracy": accuracy, "test": accuracy - 0.1}
-        return Measurement(metrics, self.costs(a, ("params",)), seconds=a["depth"] * epochs / 10, epochs=epochs)
-
-    def costs(self, architecture, names):
-        return {"params": float(architecture["depth"] * 10 ** architecture["width"])}
-
-
-def bowl(*goals, fails=False, name="bowl", **more):
-    space = Space({"depth": integer(1, 12), "width": choice(0, 1, 2, 3), "op": choice("a", "b", "c")})
-    objectives = Objectives.of([maximize("accuracy"), *goals])
-    known = {"best": 1.0, "reported": "test", "max_epochs": 10, **more}
-    return Benchmark(name, space, Bowl(fails), objectives, **known)
 
 
 @pytest.fixture(scope="module")
 def compared():
     return compare(BOTH, bowl(), seeds=6, budget=40, workers=1, progress=False)
-
-
-def numbers(comparison):
-    """All that a comparison found, but for the time it took."""
-    return {key: (run.steps, run.incumbents, run.ended) for key, run in comparison.runs.items()}
 
 
 # One run
@@ -159,22 +124,6 @@ def test_what_is_proposed_again_costs_again_and_is_counted():
     assert (row["queries"], row["epochs"], row["repeated"]) == (12, 120, 11)
 
 
-class Continuing(Strategy):
-    """Every architecture for 2 epochs, then on to 10: two trials, one training."""
-
-    def __init__(self, space, max_epochs):
-        self.space, self.max_epochs, self.told = space, max_epochs, []
-
-    def ask(self, rng, pending=()):
-        if len(self.told) % 2:
-            last = self.told[-1]
-            return Proposal(last.architecture, epochs=self.max_epochs, continues=last.number)
-        return Proposal(self.space.sample(rng), epochs=2)
-
-    def tell(self, trial):
-        self.told.append(trial)
-
-
 @pytest.mark.parametrize("counts_from_the_first", [True, False])
 def test_a_training_that_goes_on_is_no_new_query_and_pays_its_own_epochs_alone(counts_from_the_first):
     class Own(Bowl):
@@ -238,112 +187,6 @@ def test_all_strategies_meet_the_same_luck(compared):
 
 def test_processes_change_no_number(compared):
     assert numbers(compare(BOTH, bowl(), seeds=6, budget=40, workers=2, progress=False)) == numbers(compared)
-
-
-def test_what_was_run_is_kept_and_gone_on_from(compared, tmp_path):
-    small = compare(BOTH, bowl(), seeds=2, budget=20, workers=1, out=tmp_path, progress=False)
-    again = compare(BOTH, bowl(), seeds=2, budget=20, workers=1, out=tmp_path, progress=False)
-    assert (small.computed, again.computed) == (6, 0)
-    assert numbers(again) == numbers(small)
-    asked = []
-
-    class Counted(LocalSearch):
-        def ask(self, rng, pending=()):
-            asked.append(1)
-            return super().ask(rng, pending)
-
-    counted = {**BOTH, "local": Counted}
-    compare(counted, bowl(), seeds=2, budget=20, workers=1, out=tmp_path, progress=False)
-    asked.clear()
-    larger = compare(counted, bowl(), seeds=3, budget=40, workers=1, out=tmp_path, progress=False)
-    assert len(asked) == 20 + 20 + 40
-    more = compare(BOTH, bowl(), seeds=6, budget=40, workers=1, out=tmp_path, progress=False)
-    assert larger.computed == 9
-    assert numbers(more) == numbers(compared)
-    cut = compare(BOTH, bowl(), seeds=2, budget=20, workers=1, out=tmp_path, progress=False)
-    assert cut.computed == 0
-    assert cut.summary() == [
-        {**row, "ask_ms": got["ask_ms"], "tell_ms": got["tell_ms"]}
-        for row, got in zip(small.summary(), cut.summary(), strict=True)
-    ]
-
-
-def test_another_strategy_or_benchmark_of_the_same_name_is_run_anew(tmp_path):
-    def run(factory, problem):
-        return compare({"it": factory}, problem, seeds=1, budget=5, workers=1, out=tmp_path, progress=False).computed
-
-    assert run(EVOLUTION, bowl()) == 2
-    assert run(EVOLUTION, bowl()) == 0
-    assert run(partial(EVOLUTION, tournament_size=2), bowl()) == 1
-    assert run(EVOLUTION, bowl(minimize("params"))) == 2
-    space = bowl().space
-    assert identity_of_strategy(Random(space)) != identity_of_strategy(Continuing(space, 4))
-    assert identity_of_strategy(Continuing(space, 4)) != identity_of_strategy(Continuing(space, 5))
-    around = [ASHA(inner(space), max_epochs=10) for inner in (Random, LocalSearch, Random)]
-    first, second, third = map(identity_of_strategy, around)
-    assert first == third != second
-    assert identity_of_benchmark(bowl()) != identity_of_benchmark(bowl(fails=True))
-
-
-def test_a_line_that_a_death_cut_short_is_passed_over(tmp_path):
-    first = compare(BOTH, bowl(), seeds=1, budget=10, workers=1, out=tmp_path, progress=False)
-    file = tmp_path / LEDGER
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-100])
-    again = compare(BOTH, bowl(), seeds=1, budget=10, workers=1, out=tmp_path, progress=False)
-    assert again.computed == 1
-    assert numbers(again) == numbers(first)
-    assert compare(BOTH, bowl(), seeds=1, budget=10, workers=1, out=tmp_path, progress=False).computed == 0
-
-
-def test_a_file_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / LEDGER).write_text("dear diary\n")
-    with pytest.raises(StoreError, match="line 1"):
-        compare(BOTH, bowl(), seeds=1, budget=10, out=tmp_path, progress=False)
-    assert (tmp_path / LEDGER).read_text() == "dear diary\n"
-
-
-SCRIPT = """
-import sys, time
-sys.path.insert(0, sys.argv[2])
-from test_compare import BOTH, bowl
-from archwright.benchmark.compare import compare
-from archwright.strategy import Random
-
-class Slow(Random):
-    def ask(self, rng, pending=()):
-        time.sleep(0.003)
-        return super().ask(rng, pending)
-
-four = {"chance": Random, "slow": Slow, **BOTH}
-compare(four, bowl(), seeds=10, budget=30, workers=int(sys.argv[3]), out=sys.argv[1], progress=False)
-print("done")
-"""
-
-
-@pytest.mark.crash
-def test_a_comparison_that_is_killed_goes_on_from_what_had_ended(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    out = tmp_path / "out"
-    command = [sys.executable, str(script), str(out), str(Path(__file__).parent)]
-    started = subprocess.Popen([*command, "2"], stderr=subprocess.DEVNULL)
-    file = out / LEDGER
-    deadline = time.monotonic() + 60
-    while not (file.exists() and file.read_bytes().count(b"\n") >= 6) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    workers = psutil.Process(started.pid).children(recursive=True)
-    started.kill()
-    started.wait()
-    _, left = psutil.wait_procs(workers, timeout=30)
-    assert left == []  # nobody is left to wait for work that never comes
-    kept = file.read_bytes().count(b"\n")
-    assert 6 <= kept < 40
-    done = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=120)
-    assert done.stdout.strip() == "done", done.stderr
-    assert file.read_bytes().count(b"\n") in (40, 41)  # 41: a line was cut short
-    lines = Ledger(file, {"bowl": bowl().space})
-    assert sum(len(runs) for runs in lines._runs.values()) == 40
 
 
 # What is worked out

@@ -67,7 +67,7 @@ def blocks(text):
 
 def run(script, folder):
     """Run a script as a user would, in an empty folder, with warnings shown and the search's budget kept small."""
-    environment = {**os.environ, "ARCHWRIGHT_EXAMPLE_BUDGET": "3s", "PYTHONWARNINGS": "default"}
+    environment = {**os.environ, "ARCHWRIGHT_EXAMPLE_BUDGET": "2s", "PYTHONWARNINGS": "default"}
     done = subprocess.run(
         [sys.executable, str(script)], cwd=folder, env=environment, capture_output=True, text=True, timeout=240
     )

@@ -53,8 +53,12 @@ class Reader(HTMLParser):
 
 
 def read(record):
+    return parsed(page(record))
+
+
+def parsed(text):
     reader = Reader()
-    reader.feed(page(record))
+    reader.feed(text)
     assert reader.open == []
     assert len(reader.ids) == len(set(reader.ids)), "an id stands twice"
     return reader
@@ -185,8 +189,8 @@ def test_thousands_of_trials_with_hundreds_of_decisions_are_thinned_with_a_note(
         )
         for i in range(4000)
     )
-    seen = read(RunRecord("large", record.objectives, trials))
     text = page(RunRecord("large", record.objectives, trials))
+    seen = parsed(text)
     assert re.search(r"1,5\d\d of 4,000 trials drawn", text)
     assert "288 more decisions" in seen.words
     assert "The best 200 of 4,000 measured trials" in seen.words

@@ -18,6 +18,7 @@ from archwright.store import Store
 SCRIPT = Path(__file__).with_name("crash_script.py")
 KILLS = 20
 TRIALS = 250
+PATIENCE_S = 120
 
 pytestmark = [pytest.mark.crash, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
@@ -50,8 +51,15 @@ def workers_of(process):
         return []
 
 
-def wait_until(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
+def allow(store, number):
+    """Let a search evaluate trials with smaller numbers than this, and no others."""
+    new = store.with_name("new")
+    new.write_text(str(number))
+    new.replace(f"{store}.upto")
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if condition():
             return True
@@ -62,12 +70,13 @@ def wait_until(condition, seconds=20.0):
 @pytest.mark.timeout(280)
 def test_a_search_killed_twenty_times_is_the_search_that_was_never_killed(tmp_path):
     whole = tmp_path / "whole.db"
-    assert start(whole).wait(timeout=120) == 0
+    assert start(whole).wait(timeout=PATIENCE_S) == 0
     expected = trials(whole)
     assert len(expected) == TRIALS
 
     chance = random.Random(5)
     store = tmp_path / "killed.db"
+    allow(store, 0)
     process = start(store)
     kills = {"main": 0, "worker": 0}
     known = 0
@@ -75,6 +84,7 @@ def test_a_search_killed_twenty_times_is_the_search_that_was_never_killed(tmp_pa
     while sum(kills.values()) < KILLS:
         # Let it get a little further, and kill it somewhere in there.
         more = known + chance.randint(2, 7)
+        allow(store, more + 5)
         assert wait_until(lambda more=more: count(store) >= more or process.poll() is not None)
         assert process.poll() is None, Path(f"{store}.log").read_text()
         time.sleep(chance.random() * 0.05)
@@ -88,14 +98,13 @@ def test_a_search_killed_twenty_times_is_the_search_that_was_never_killed(tmp_pa
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             kills["main"] += 1
-            assert wait_until(lambda pids=children: not any(psutil.pid_exists(c.pid) and _alive(c) for c in pids), 5), (
-                "an orphan stays"
-            )
+            assert wait_until(lambda pids=children: not any(map(_alive, pids))), "an orphan stays"
             assert trials(store)[: len(told)] == told
             process = start(store)
         known = count(store)
     assert min(kills.values()) >= 3
-    assert process.wait(timeout=120) == 0, Path(f"{store}.log").read_text()
+    allow(store, TRIALS)
+    assert process.wait(timeout=PATIENCE_S) == 0, Path(f"{store}.log").read_text()
     assert trials(store) == expected
     with Store(store) as kept, kept.lock(kept.runs()[0].id):
         assert kept.runs()[0].status == "finished"
@@ -111,16 +120,18 @@ def _alive(process):
 
 def test_an_interrupt_keeps_all_and_resume_goes_on(tmp_path):
     store = tmp_path / "runs.db"
+    allow(store, TRIALS // 2)
     process = start(store)
     assert wait_until(lambda: count(store) >= 5)
     children = workers_of(process)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     told = trials(store)
     assert 5 <= len(told) < TRIALS
     with Store(store) as kept:
         assert kept.runs()[0].status == "interrupted"
-    assert wait_until(lambda: not any(_alive(c) for c in children), 5)
-    assert start(store).wait(timeout=120) == 0
+    assert wait_until(lambda: not any(map(_alive, children)))
+    allow(store, TRIALS)
+    assert start(store).wait(timeout=PATIENCE_S) == 0
     assert trials(store)[: len(told)] == told
     assert len(trials(store)) == TRIALS

@@ -114,8 +114,11 @@ def test_everything_is_written(result, tmp_path):
 
 
 def test_the_same_seed_is_the_same_result(digits):
+    from archwright import nn
+
+    small = nn.Sequential(nn.ConvBlock(width=aw.choice(2, 4, 6, 8)), nn.GlobalPool(), nn.Classifier(10))
     runs = [
-        aw.search(digits, trials=3, recipe=FAST, seed=4, progress=False, strategy=Random, workers=workers)
+        aw.search(digits, space=small, trials=3, recipe=FAST, seed=4, progress=False, strategy=Random, workers=workers)
         for workers in (0, 1)
     ]
     assert runs[0].trials == runs[1].trials
@@ -195,7 +198,7 @@ def test_random_search_runs_beside_where_it_is_wanted(tmp_path):
         space=SPACE,
         evaluate=loss,
         objectives=aw.minimize("loss"),
-        budget="1s",
+        budget="1 min",
         trials=10,
         baseline=True,
         store=store,

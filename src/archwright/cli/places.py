@@ -107,7 +107,7 @@ def _holds_a_trial(store: Path) -> bool:
 
     # The file is one that we made: where an interrupt left its tables half made, opening it makes them whole.
     with contextlib.suppress(StoreError), Store(store) as opened:
-        return any(opened.trials(run.id) for run in opened.runs())
+        return any(opened.count(run.id) for run in opened.runs())
     return True  # not readable: not ours to remove
 
 

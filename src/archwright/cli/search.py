@@ -11,7 +11,7 @@ from archwright.cli import console, learning, options, places
 from archwright.cli.guard import INTERRUPTED, interruptible
 from archwright.cli.invocation import command_line, examples
 from archwright.cli.strategy import DEFAULT_STRATEGY, find_strategy
-from archwright.errors import BudgetError
+from archwright.errors import BudgetError, EvaluationError
 
 if TYPE_CHECKING:
     from archwright.run import Result
@@ -132,7 +132,7 @@ def search(
                 notes={"data": learning.where_from(data), "options": reading, "space": space},
                 begun=begun,
             )
-            _end(result, place, quiet, as_json)
+            _end(result, place, quiet, as_json, "nothing was kept")
 
 
 def resume(
@@ -181,15 +181,20 @@ def resume(
             progress=not quiet,
             begun=begun,
         )
-        _end(result, place, quiet, as_json)
+        _end(result, place, quiet, as_json, f"the run in {place} is as it was")
 
 
-def _end(result: Result, place: places.Place, quiet: bool, as_json: bool) -> None:
-    """Write the files, tell what came of it, and end with the exit code that says it."""
+def _end(result: Result, place: places.Place, quiet: bool, as_json: bool, without: str) -> None:
+    """Write the files, tell what came of it, and end with the exit code that says it.
+
+    Where no trial has ended there is nothing to write, and the message ends in `without`.
+    """
     from archwright.cli import telling
 
-    if result.interrupted and not result.trials:
-        console.note("interrupted before the first trial: there is nothing to keep")
+    if not result.trials:
+        if not result.interrupted:
+            raise EvaluationError(f"no trial ended ({result.why_it_ended}), and {without}: give a larger budget")
+        console.note(f"interrupted before the first trial: {without}")
         raise typer.Exit(INTERRUPTED)
     with console.Waiting(quiet) as waiting:
         waiting.on("writing the network and the report")

@@ -86,7 +86,49 @@ class _Pooled(nn.Module):
         return self.head(self.pool(x, there))
 
 
-class Classifier(Block):
+class _Head(Block):
+    """Features to `n_outputs` numbers. What they mean, and the arguments: see `Classifier` and `Regressor`."""
+
+    def __init__(
+        self, n_outputs: int, pool: str, hidden: Sequence[int], activation: str, dropout: float, grid: int, init: str
+    ):
+        super().__init__()
+        where = type(self).__name__
+        at_least(where, 1, n_outputs=n_outputs, grid=grid, **{f"hidden[{i}]": w for i, w in enumerate(hidden)})
+        one_of(where, "pool", pool, HEAD_POOLS)
+        one_of(where, "activation", activation, ACTIVATIONS)
+        one_of(where, "init", init, INITS)
+        fraction(where, dropout=dropout)
+        self.n_outputs, self.pool, self.hidden, self.activation = n_outputs, pool, tuple(hidden), activation
+        self.dropout, self.grid, self.init = dropout, grid, init
+
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
+        where = type(self).__name__
+        parts: list[nn.Module]
+        if self.pool == "flatten" or len(shape) == 2:
+            features, parts = _flat(where, shape)
+        elif self.pool == "last":
+            rank_of(f"{where}(pool='last')", shape, (3,))
+            features, parts = shape[1], [_Last()]
+        else:
+            rank_of(where, shape)
+            features, parts = shape[1] * cells(shape, self.grid), [global_pool(self.pool, self.grid, shape)]
+        for width, act in [*((w, self.activation) for w in self.hidden), (self.n_outputs, "none")]:
+            if self.dropout:
+                parts.append(nn.Dropout(self.dropout))
+            parts += linear_unit(features, width, "none", act, 0.0)
+            features = width
+        return initialize(nn.Sequential(*parts), self.init)
+
+    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
+        where = type(self).__name__
+        rank_of(where, shape, (3,))
+        if self.pool == "flatten":
+            raise EvaluationError(f"{where}(pool='flatten'): texts differ in length; take avg, max or last")
+        return _Pooled(self.pool, self.grid, self._make(shape[:2]))
+
+
+class Classifier(_Head):
     """From features to one score a class (logits). Shapes: (B, C, ...) or (B, F) -> (B, n_outputs).
 
     Args:
@@ -110,20 +152,10 @@ class Classifier(Block):
         grid: int = 1,
         init: str = "default",
     ):
-        super().__init__()
-        _check_head("Classifier", n_outputs, pool, hidden, activation, dropout, grid, init)
-        self.n_outputs, self.pool, self.hidden, self.activation = n_outputs, pool, tuple(hidden), activation
-        self.dropout, self.grid, self.init = dropout, grid, init
-
-    def _make(self, shape: tuple[int, ...]) -> nn.Module:
-        widths = (*self.hidden, self.n_outputs)
-        return _head("Classifier", shape, widths, self.pool, self.activation, self.dropout, self.grid, self.init)
-
-    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
-        return _masked_head("Classifier", shape, self.pool, self.grid, self._make(shape[:2]))
+        super().__init__(n_outputs, pool, hidden, activation, dropout, grid, init)
 
 
-class Regressor(Block):
+class Regressor(_Head):
     """From features to `n_outputs` real values. Shapes: (B, C, ...) or (B, F) -> (B, n_outputs).
 
     The arguments are those of `Classifier`.
@@ -139,61 +171,7 @@ class Regressor(Block):
         grid: int = 1,
         init: str = "default",
     ):
-        super().__init__()
-        _check_head("Regressor", n_outputs, pool, hidden, activation, dropout, grid, init)
-        self.n_outputs, self.pool, self.hidden, self.activation = n_outputs, pool, tuple(hidden), activation
-        self.dropout, self.grid, self.init = dropout, grid, init
-
-    def _make(self, shape: tuple[int, ...]) -> nn.Module:
-        widths = (*self.hidden, self.n_outputs)
-        return _head("Regressor", shape, widths, self.pool, self.activation, self.dropout, self.grid, self.init)
-
-    def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
-        return _masked_head("Regressor", shape, self.pool, self.grid, self._make(shape[:2]))
-
-
-def _check_head(
-    where: str, n_outputs: int, pool: str, hidden: Sequence[int], activation: str, dropout: float, grid: int, init: str
-) -> None:
-    at_least(where, 1, n_outputs=n_outputs, grid=grid, **{f"hidden[{i}]": w for i, w in enumerate(hidden)})
-    one_of(where, "pool", pool, HEAD_POOLS)
-    one_of(where, "activation", activation, ACTIVATIONS)
-    one_of(where, "init", init, INITS)
-    fraction(where, dropout=dropout)
-
-
-def _head(
-    where: str,
-    shape: tuple[int, ...],
-    widths: Sequence[int],
-    pool: str,
-    activation: str,
-    dropout: float,
-    grid: int,
-    init: str,
-) -> nn.Module:
-    parts: list[nn.Module]
-    if pool == "flatten" or len(shape) == 2:
-        features, parts = _flat(where, shape)
-    elif pool == "last":
-        rank_of(f"{where}(pool='last')", shape, (3,))
-        features, parts = shape[1], [_Last()]
-    else:
-        rank_of(where, shape)
-        features, parts = shape[1] * cells(shape, grid), [global_pool(pool, grid, shape)]
-    for i, width in enumerate(widths):
-        if dropout:
-            parts.append(nn.Dropout(dropout))
-        parts += linear_unit(features, width, "none", activation if i < len(widths) - 1 else "none", 0.0)
-        features = width
-    return initialize(nn.Sequential(*parts), init)
-
-
-def _masked_head(where: str, shape: tuple[int, ...], pool: str, grid: int, head: nn.Module) -> nn.Module:
-    rank_of(where, shape, (3,))
-    if pool == "flatten":
-        raise EvaluationError(f"{where}(pool='flatten'): texts differ in length; take avg, max or last")
-    return _Pooled(pool, grid, head)
+        super().__init__(n_outputs, pool, hidden, activation, dropout, grid, init)
 
 
 def _flat(where: str, shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:

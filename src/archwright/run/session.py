@@ -92,7 +92,6 @@ class Session:
             total = self.budget.seconds
             # Time that preparing took counts: it was part of the user's wait.
             self.waited_s = time.monotonic() - self.began
-            searching = replace(self.budget, seconds=max(0.1, total * share - self.waited_s)) if total else self.budget
             deadline = self.began + total * (share + (1 - share) / 4) - loop.elapsed_s if total else None
             if deadline is not None:  # the shortest budget still gets its first trials through their workers' start
                 deadline = max(deadline, time.monotonic() + FIRST_TRIALS_S)
@@ -100,6 +99,10 @@ class Session:
             workers.on_report = progress.reported
             try:
                 workers.load(problem.evaluator, problem.objectives)
+                searching = self.budget
+                if total:  # however long loading took, there is time to ask for the first trials
+                    least = 0.1 if records else 0.1 + loop.elapsed_s
+                    searching = replace(searching, seconds=max(least, total * share - self.waited_s))
                 why = loop.run(workers, searching, deadline=deadline)
                 baseline = self._baseline(workers, searching, Path(scratch))
                 progress.note(f"search ended: {why}")
@@ -108,7 +111,7 @@ class Session:
             except KeyboardInterrupt:
                 interrupted = True
                 why = why or "interrupted"
-                progress.note("interrupted: all trials are kept")
+                progress.note(f"interrupted{': all trials are kept' if loop.trials else ' before the first trial'}")
         self.store.update(run.id, status="interrupted" if interrupted else "finished")
         if chosen is not None:
             chosen = replace(chosen, outcome={**chosen.outcome, "test_opened": len(self.store.finals(run.id)) + 1})

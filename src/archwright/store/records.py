@@ -54,43 +54,24 @@ def dumps(value: Any, what: str) -> str:
         raise StoreError(f"{what} cannot be stored: {error}") from error
 
 
+def _known(fact: Any, *names: str) -> dict[str, Any]:
+    """Those of its fields that are not None: trial 0 is one to continue."""
+    return {name: value for name in names if (value := getattr(fact, name)) is not None}
+
+
+def _some(fact: Any, *names: str) -> dict[str, Any]:
+    """Those of its fields that are neither empty nor 0."""
+    return {name: value for name in names if (value := getattr(fact, name))}
+
+
 def encode(trial: Trial) -> str:
     """Everything of a trial but its number, status and learning curve."""
     proposal, measured = trial.proposal, trial.measurement
     body: dict[str, Any] = {"architecture": dict(proposal.architecture)}
-    if proposal.epochs is not None:
-        body["epochs"] = proposal.epochs
-    if proposal.continues is not None:
-        body["continues"] = proposal.continues
-    if proposal.parents:
-        body["parents"] = proposal.parents
-    if proposal.origin:
-        body["origin"] = proposal.origin
+    body |= _known(proposal, "epochs", "continues") | _some(proposal, "parents", "origin")
     if measured is not None:
-        inside: dict[str, Any] = {}
-        body["measurement"] = inside
-        if measured.metrics:
-            inside["metrics"] = measured.metrics
-        if measured.costs:
-            inside["costs"] = measured.costs
-        if measured.seconds:
-            inside["seconds"] = measured.seconds
-        if measured.epochs:
-            inside["epochs"] = measured.epochs
-        if measured.extra:
-            inside["extra"] = measured.extra
-    if trial.scores is not None:
-        body["scores"] = trial.scores
-    if trial.violation:
-        body["violation"] = trial.violation
-    if trial.reason:
-        body["reason"] = trial.reason
-    if trial.key:
-        body["key"] = trial.key
-    if trial.seed:
-        body["seed"] = trial.seed
-    if trial.finished:
-        body["finished"] = trial.finished
+        body["measurement"] = _some(measured, "metrics", "costs", "seconds", "epochs", "extra")
+    body |= _known(trial, "scores") | _some(trial, "violation", "reason", "key", "seed", "finished")
     return dumps(body, f"trial {trial.number}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from archwright.space import Architecture
 from archwright.strategy.seen import Seen
 from archwright.trial import Proposal, Trial
 
-__all__ = ["CROSSOVERS", "bred", "check_operators", "varied"]
+__all__ = ["CROSSOVERS", "Variation", "bred", "check_operators"]
 
 CROSSOVERS = ("one-point", "multi-point", "uniform")
 
@@ -41,29 +42,38 @@ def bred(
     return Proposal(seen.fresh(rng, pending), origin=f"random, for want of new children of {said}")
 
 
-def varied(
-    seen: Seen,
-    a: Trial,
-    b: Trial,
-    rng: np.random.Generator,
-    pending: Sequence[Proposal],
-    *,
-    crossover: str,
-    crossover_rate: float,
-    mutation_rate: float,
-    tries: int,
-) -> Proposal:
-    """A new child by the space's own operators: crossed with one probability, one decision mutated with another."""
-    space = seen.space
-    crossed = a.architecture != b.architecture and rng.random() < crossover_rate
+@dataclass(frozen=True)
+class Variation:
+    """Children by the space's own operators: crossed with one probability, one decision mutated with another.
 
-    def draw() -> Architecture:
-        child = a.architecture
-        if crossed:
-            child = space.crossover(child, b.architecture, rng, crossover)  # type: ignore[arg-type]
-        return space.mutate(child, rng) if not crossed or rng.random() < mutation_rate else child
+    Args:
+        crossover: One of `CROSSOVERS`.
+        crossover_rate: How often a child has two parents, 0 to 1.
+        mutation_rate: How often a crossed child has one decision mutated, 0 to 1; one that is not crossed always has.
+        tries: Children drawn in search of a new function.
+    """
 
-    return bred(seen, (a, b) if crossed else (a,), draw, rng, pending, tries)
+    crossover: str
+    crossover_rate: float
+    mutation_rate: float
+    tries: int
+
+    def __post_init__(self) -> None:
+        rates = {"crossover_rate": self.crossover_rate, "mutation_rate": self.mutation_rate}
+        check_operators(self.crossover, self.tries, **rates)
+
+    def child(self, a: Trial, b: Trial, seen: Seen, rng: np.random.Generator, pending: Sequence[Proposal]) -> Proposal:
+        """A new child of one parent or both."""
+        space = seen.space
+        crossed = a.architecture != b.architecture and rng.random() < self.crossover_rate
+
+        def draw() -> Architecture:
+            child = a.architecture
+            if crossed:
+                child = space.crossover(child, b.architecture, rng, self.crossover)  # type: ignore[arg-type]
+            return space.mutate(child, rng) if not crossed or rng.random() < self.mutation_rate else child
+
+        return bred(seen, (a, b) if crossed else (a,), draw, rng, pending, self.tries)
 
 
 def check_operators(crossover: str, tries: int, **rates: float | None) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from archwright.errors import ObjectiveError
 from archwright.objective import Objectives, pareto_front
 from archwright.space import Space
-from archwright.strategy.breeding import check_operators, varied
+from archwright.strategy.breeding import Variation
 from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
 from archwright.trial import Proposal, Trial
@@ -76,7 +76,7 @@ class MOEAD(Strategy):
             raise ValueError(f"neighbours must lie in 2..population_size, {population_size}, got {neighbours}")
         if replacements < 1:
             raise ValueError(f"replacements must be at least 1, got {replacements}")
-        check_operators(crossover, tries, crossover_rate=crossover_rate, mutation_rate=mutation_rate)
+        self._variation = Variation(crossover, crossover_rate, mutation_rate, tries)
         self.space = space
         self.population_size = population_size
         self.neighbours = neighbours
@@ -110,17 +110,7 @@ class MOEAD(Strategy):
             return Proposal(self._seen.fresh(rng, pending), origin="random")
         else:
             a, b = (self._first[i] for i in rng.integers(len(self._first), size=2))
-        return varied(
-            self._seen,
-            a,
-            b,
-            rng,
-            pending,
-            crossover=self.crossover,
-            crossover_rate=self.crossover_rate,
-            mutation_rate=self.mutation_rate,
-            tries=self.tries,
-        )
+        return self._variation.child(a, b, self._seen, rng, pending)
 
     def tell(self, trial: Trial) -> None:
         self._seen.add(trial)

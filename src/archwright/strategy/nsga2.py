@@ -8,7 +8,7 @@ import numpy as np
 
 from archwright.objective import ranked
 from archwright.space import Space
-from archwright.strategy.breeding import check_operators, varied
+from archwright.strategy.breeding import Variation
 from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
 from archwright.trial import Proposal, Trial
@@ -58,7 +58,7 @@ class NSGA2(Strategy):
             raise ValueError(f"population_size must be at least 2, got {population_size}")
         if offspring_size is not None and offspring_size < 1:
             raise ValueError(f"offspring_size must be at least 1, got {offspring_size}")
-        check_operators(crossover, tries, crossover_rate=crossover_rate, mutation_rate=mutation_rate)
+        self._variation = Variation(crossover, crossover_rate, mutation_rate, tries)
         self.space = space
         self.population_size = population_size
         self.offspring_size = offspring_size
@@ -83,17 +83,7 @@ class NSGA2(Strategy):
             members = ranked(self._children)
         # Members are in order, so the better of two is the one that comes first.
         a, b = (members[int(rng.integers(len(members), size=2).min())] for _ in range(2))
-        return varied(
-            self._seen,
-            a,
-            b,
-            rng,
-            pending,
-            crossover=self.crossover,
-            crossover_rate=self.crossover_rate,
-            mutation_rate=self.mutation_rate,
-            tries=self.tries,
-        )
+        return self._variation.child(a, b, self._seen, rng, pending)
 
     def tell(self, trial: Trial) -> None:
         self._seen.add(trial)
