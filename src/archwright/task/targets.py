@@ -200,7 +200,9 @@ class NextTokens:
         """A text holds its own targets."""
         raise DataError(f"{where}: a language model has no targets beside its text: they are the tokens one on")
 
-    decode = encode
+    def decode(self, indices: Any) -> list[Any]:
+        """Token numbers as they are: the preparation's tokenizer reads them."""
+        return list(indices)
 
     def answers(self, output: Tensor) -> list[Any]:
         """The number of the likeliest token at each position."""
