@@ -9,12 +9,14 @@ import os
 
 import archwright as aw
 from archwright.export import predict
+from archwright.task.language import python_manual
 
-text = aw.task.load("python_manual", window=64)  # what Python's help() knows of its topics
+manual = python_manual()[:40_000]  # some of what Python's help() knows; all of it: aw.task.load("python_manual")
+text = aw.task.LanguageModelling(manual, name="manual", window=32)
 print(text)
 
-budget = os.environ.get("ARCHWRIGHT_EXAMPLE_BUDGET", "10 min")
-result = aw.search(text, objectives=[aw.minimize("bits"), aw.at_most(params="200k")], budget=budget, workers=2)
+budget = os.environ.get("ARCHWRIGHT_EXAMPLE_BUDGET", "3 min")
+result = aw.search(text, objectives=[aw.minimize("bits"), aw.at_most(params="100k")], budget=budget)
 print(f"{result.test['bits']['mean']:.2f} bits a character, by {result.best.architecture['kind']}")
 
 folder = result.save("runs/language")
