@@ -10,6 +10,7 @@ from archwright.objective import Objectives, at_most, hypervolume, minimize
 from archwright.space import Space, choice, integer, real, subset
 from archwright.strategy import GaussianProcess, Random
 from archwright.strategy.surrogate.acquisition import expected_hypervolume_improvement, expected_improvement
+from archwright.strategy.surrogate.costs import KnownCosts
 from archwright.strategy.surrogate.linear import LinearBelief
 from archwright.strategy.surrogate.model import History, begins, fits
 from archwright.strategy.surrogate.pool import Whole, edited
@@ -316,3 +317,15 @@ def test_functions_of_a_small_space_are_candidates_once_each():
     assert len(pool.keys) == 200
     assert Whole(TOY, most=1000).pool is None
     assert len(run(GaussianProcess(TOY), TOY, n=12, objectives=TWO)) == 12
+
+
+def test_costs_are_those_of_the_architecture_and_not_of_another_that_computes_the_same():
+    # What the zero receives is never seen, so the layer before it leaves no trace in the function, but has parameters.
+    from archwright import nn
+
+    space = Space(nn.Cell(*nn.edges([nn.Zero(), nn.Identity(), nn.ConvBlock(kernel=3)], nodes=3)))
+    bare = space.codes([space.architecture({"0->1": "Zero", "0->2": "Identity", "1->2": "Zero"})])[0]
+    full = space.codes([space.architecture({"0->1": "ConvBlock", "0->2": "Identity", "1->2": "Zero"})])[0]
+    assert space.keys(np.array([bare, full]))[0] == space.keys(np.array([bare, full]))[1]
+    known = KnownCosts(space, lambda a: {"params": float(sum(v == "ConvBlock" for v in a.values()))})
+    assert [known.of(codes)["params"] for codes in (bare, full, bare)] == [0, 1, 0]

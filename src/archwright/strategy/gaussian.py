@@ -178,7 +178,7 @@ class GaussianProcess(Strategy):
         for start in range(0, min(len(order), MOST_LOOKED_AT), together):
             fits, costs = [], []
             for i in order[start : start + together]:
-                its = self._known.of(int(pool.keys[i]), pool.codes[i])
+                its = self._known.of(pool.codes[i])
                 if its is not None and self.objectives.violation(its) <= 0:
                     fits.append(int(i))
                     costs.append(its)
@@ -205,7 +205,7 @@ class GaussianProcess(Strategy):
             scores = trial.scores if trial.status == "done" and np.isfinite(trial.scores or (np.nan,)).all() else None
             costs = dict(trial.measurement.costs) if trial.measurement is not None else {}
             if self._known is not None:
-                costs.update(self._known.of(self._keys[i], self._codes[i]) or {})
+                costs.update(self._known.of(self._codes[i]) or {})
             excused = scores is not None or (trial.status == "infeasible" and self._known is not None)
             self._history.add(np.append(x, epochs), scores, costs, excused)
 

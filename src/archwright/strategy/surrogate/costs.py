@@ -14,7 +14,7 @@ __all__ = ["KnownCosts"]
 
 
 class KnownCosts:
-    """Exact costs, remembered.
+    """Exact costs, remembered by architecture: of two that compute the same, one may have parameters that nothing reads.
 
     Args:
         space: Where the architectures come from.
@@ -23,10 +23,11 @@ class KnownCosts:
 
     def __init__(self, space: Space, costs: Callable[[Architecture], Mapping[str, float]]):
         self.space, self.costs = space, costs
-        self._known: dict[int, Mapping[str, float] | None] = {}
+        self._known: dict[bytes, Mapping[str, float] | None] = {}
 
-    def of(self, key: int, codes: NDArray[np.int32]) -> Mapping[str, float] | None:
+    def of(self, codes: NDArray[np.int32]) -> Mapping[str, float] | None:
         """The costs of one architecture; None where it cannot be built."""
+        key = codes.tobytes()
         if key not in self._known:
             try:
                 self._known[key] = self.costs(self.space.architecture(codes))
