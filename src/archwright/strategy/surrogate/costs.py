@@ -14,7 +14,7 @@ __all__ = ["KnownCosts"]
 
 
 class KnownCosts:
-    """Exact costs, remembered by architecture: of two that compute the same, one may have parameters that nothing reads.
+    """Exact costs, remembered by architecture: of two of one function, one may have parameters that nothing reads.
 
     Args:
         space: Where the architectures come from.
