@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         space,
         store,
         strategy,
+        supernet,
         task,
         testing,
     )
@@ -63,6 +64,7 @@ __all__ = [
     "store",
     "strategy",
     "subset",
+    "supernet",
     "task",
     "testing",
 ]

@@ -1,0 +1,172 @@
+"""What a place needs, learnt by leading zeros through it; nothing is computed twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archwright.errors import EvaluationError
+from archwright.nn.connect import Residual
+from archwright.nn.inferred import is_materialized
+from archwright.supernet.adding import changed_in_place, version_of
+from archwright.supernet.elastic import CHECKED, Elastic, complete
+from archwright.supernet.gates import Gates
+from archwright.supernet.shared import Seen
+from archwright.supernet.slicing import Layer
+
+__all__ = ["Origin", "Survey"]
+
+MOST_TRIED = 64
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a network of a place was made from: all codes, the input's shape and type, and a residual's result."""
+
+    codes: tuple[int, ...]
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    after: tuple[int, ...] | None = None
+
+
+class Survey:
+    """Looks at each place that an architecture reaches, and keeps what its layers need.
+
+    Attributes:
+        grown: Whether something was larger than ever before, or new.
+        params: Parameters of the places reached so far.
+        channels: Channels of what they made so far.
+    """
+
+    def __init__(self) -> None:
+        self.grown = False
+        self.params = 0
+        self.channels = 0
+        self.seen: dict[Elastic, dict[Any, Seen]] = {}
+        self.inputs: dict[Elastic, Origin] = {}
+        self._known: dict[Any, tuple[int, tuple[int, ...], torch.dtype]] = {}
+        self._made: dict[Any, nn.Module] = {}
+        self._counted: dict[Any, int] = {}
+
+    def start(self) -> None:
+        """Begin with another architecture."""
+        self.grown, self.params, self.channels = False, 0, 0
+
+    def look(self, place: Elastic, x: Tensor, gates: Gates) -> Tensor:
+        """What the place makes of zeros shaped as `x`, in zeros or not."""
+        try:
+            y = self._look(place, x, gates)
+        except Exception as error:
+            raise place.located(x, error) from error
+        if not isinstance(y, Tensor):
+            raise EvaluationError(f"at {place.name!r}: a supernet's parts make one tensor; this one made a {type(y)}")
+        self.channels += y.shape[1] if y.dim() > 1 else 1
+        return y
+
+    def _look(self, place: Elastic, x: Tensor, gates: Gates) -> Tensor:
+        own = tuple(gates.codes[i] for i in place.own)
+        origin = Origin(tuple(gates.codes), tuple(x.shape[1:]), x.dtype)
+        self.inputs.setdefault(place, origin)
+        if place.inner:
+            return self._connection(place, own, origin, x, gates)
+        key = (place, own, origin.shape, x.dtype)
+        known = self._known.get(key)
+        if known is None:
+            made = place.completed(place.made(own, gates), origin.shape, x.dtype).eval()
+            self._note(place, made, own, origin)
+            version = version_of(x)
+            with torch.random.fork_rng(devices=[]):
+                y = made(x)
+            # A change in place shows at the choice, where others read the same input.
+            if version_of(x) != version or not isinstance(y, Tensor):
+                return y  # type: ignore[no-any-return]
+            known = self._known[key] = (sum(p.numel() for p in made.parameters()), tuple(y.shape[1:]), y.dtype)
+        self.params += known[0]
+        return torch.zeros((), dtype=known[2]).expand(len(x), *known[1])
+
+    def _connection(self, place: Elastic, own: tuple[int, ...], origin: Origin, x: Tensor, gates: Gates) -> Tensor:
+        made = self._made.get((place, own))
+        if made is None:
+            made = self._made[place, own] = place.made(own, gates).eval()
+        if isinstance(made, Residual):
+            y: Tensor = made.body(x)
+            after = tuple(y.shape)
+            key = (place, own, origin.shape, after)
+            shortcut = self._made.get(key)
+            if shortcut is None:
+                shortcut = self._made[key] = place.shortcut(made, tuple(x.shape), after)
+                self._note(place, shortcut, own, Origin(origin.codes, origin.shape, origin.dtype, after))
+            self.params += self._count(shortcut)
+            return y
+        if isinstance(made, CHECKED):
+            made.waiting = True
+            result: Tensor = made(x)
+            return result
+        if not is_materialized(made):
+            made = place.completed(place.made(own, gates), origin.shape, x.dtype, gates).eval()
+        self._note(place, made, own, origin)
+        self.params += self._count(made)
+        result = made(x)
+        return result
+
+    @staticmethod
+    def _count(module: nn.Module) -> int:
+        return sum(p.numel() for p in module.parameters())
+
+    def _note(self, place: Elastic, module: nn.Module, own: tuple[int, ...], origin: Origin) -> None:
+        found = place.layers(module, own)
+        if not place.groups and any(layer.opaque for layer in found):
+            place.groups = self._telling(place, own, origin)
+            found = place.layers(module, own)
+        if not found:
+            self.seen.setdefault(place, {})
+            return
+        kinds = tuple(layer.kinds for layer in found)
+        by_kinds = self.seen.setdefault(place, {})
+        if kinds not in by_kinds:
+            by_kinds[kinds] = Seen.of(found)
+            self.grown = True
+        self.grown |= by_kinds[kinds].note(found, origin)
+
+    def _telling(self, place: Elastic, own: tuple[int, ...], origin: Origin) -> tuple[int, ...]:
+        """Which own decisions change the shapes of layers that no rule is known for."""
+
+        def shapes(codes: list[int]) -> Any:
+            gates = Gates(list(origin.codes))
+            for i, code in zip(place.own, codes, strict=True):
+                gates.codes[i] = max(code, 0)
+            made = place.completed(
+                place.made(tuple(max(c, 0) for c in codes), gates), origin.shape, origin.dtype, gates
+            )
+            return [[tuple(t.shape) for _, t in m.tensors()] for m in place.layers(made, own) if m.opaque]
+
+        reference = shapes(list(own))
+        telling = []
+        for j, i in enumerate(place.own):
+            size = place.layout.decisions[i].size
+            for code in range(0, size, max(1, size // MOST_TRIED)):
+                changed = list(own)
+                changed[j] = code
+                try:
+                    same = shapes(changed) == reference
+                except Exception:
+                    same = False
+                if not same:
+                    telling.append(i)
+                    break
+        return tuple(telling)
+
+    def remade(self, place: Elastic, origin: Origin) -> list[Layer]:
+        """The layers of a network that was seen, made anew; draws from torch's global generator."""
+        gates = Gates(list(origin.codes), survey=self)
+        own = tuple(gates.codes[i] for i in place.own)
+        made = place.built(list(gates.codes))
+        if origin.after is not None:
+            assert isinstance(made, Residual)
+            return place.layers(made._make_shortcut((2, *origin.shape), origin.after), own)
+        if not is_materialized(made):
+            complete(made, origin.shape, origin.dtype, gates if place.inner else None)
+        return place.layers(made, own)
