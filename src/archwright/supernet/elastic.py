@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from archwright.errors import ArchwrightError, EvaluationError, SpaceError
 from archwright.nn.cell import Cell, StateCell
@@ -19,6 +20,7 @@ from archwright.supernet.adding import changed_in_place, version_of, weighed_sum
 from archwright.supernet.gates import SOFT, Gates, active, current
 from archwright.supernet.shared import Bound, Shared
 from archwright.supernet.slicing import Layer, layers
+from archwright.supernet.weightless import Weightless
 
 __all__ = ["MOST_COMBINATIONS", "Copied", "Elastic", "StandIn"]
 
@@ -30,6 +32,19 @@ MOST_SKELETONS = 1024
 
 CHECKED = (Parallel, Cell, StateCell)
 """They only wait for their first input to check that the parts fit; shapes leave no trace in them."""
+
+
+OURS = ("torch.nn.", "archwright.nn.")
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Draw from torch's generator on the processor without a trace (`torch.random.fork_rng` takes longer)."""
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 class Copied(Exception):
@@ -125,6 +140,7 @@ class Elastic(nn.Module):
         self.inner = nn.ModuleList(children.values())
         self.shared = Shared()
         self.groups: tuple[int, ...] = ()  # own decisions that tell apart candidates which cannot share
+        self.light = True  # until a module is met that is neither torch's nor archwright's
         self._visitor = _OneGiven({path: StandIn(place) for path, place in children.items()})
         self._skeletons: dict[Any, Skeleton] = {}
 
@@ -175,10 +191,10 @@ class Elastic(nn.Module):
         return skeleton(x, training, gates.again)
 
     def _skeleton(self, key: Any, own: tuple[int, ...], x: Tensor, gates: Gates) -> Skeleton:
-        made = self.made(own, gates)
         shape = tuple(x.shape[1:])
         if not self.inner:
-            return self._keep(key, self.completed(made, shape, x.dtype), own, x)
+            return self._keep(key, self.sized(own, gates, shape, x.dtype), own, x)
+        made = self.made(own, gates)
         if type(made) in (*CHECKED, Residual) or is_materialized(made):
             return self._keep(key, made, own, x)
         # Parts that are made from shapes which what is beneath decides.
@@ -198,8 +214,8 @@ class Elastic(nn.Module):
         bound = self.shared.bind(found, self.name) if found else None
         if bound is not None:
             bound.take()
-        if any(True for _ in itertools.chain(module.buffers(), module.parameters())):
-            module.to(device=x.device)  # constants
+        if any(True for _ in module.buffers()):  # constants
+            module.to(device=x.device)
         if len(self._skeletons) >= MOST_SKELETONS:
             del self._skeletons[next(iter(self._skeletons))]
         self._skeletons[key] = Skeleton(module, bound)
@@ -270,7 +286,7 @@ class Elastic(nn.Module):
         codes = list(gates.codes)
         for i, code in zip(self.own, own, strict=True):
             codes[i] = code
-        with torch.random.fork_rng(devices=[]):
+        with untouched():
             return self.built(codes)
 
     def built(self, codes: list[int]) -> nn.Module:
@@ -289,12 +305,25 @@ class Elastic(nn.Module):
         """The same module after its first input, drawn without a trace in torch's generator."""
         if is_materialized(made):
             return made
-        with torch.random.fork_rng(devices=[]):
+        with untouched():
             return complete(made, shape, dtype, gates)
+
+    def sized(self, own: tuple[int, ...], gates: Gates, shape: tuple[int, ...], dtype: torch.dtype) -> nn.Module:
+        """A completed module without children, whose weights nobody will read: without values, where that is safe."""
+        if self.light:
+            with Weightless():
+                made = self.completed(self.made(own, gates), shape, dtype)
+            parts = list(made.modules())
+            if all(type(part).__module__.startswith(OURS) for part in parts):
+                if not any(part._buffers and not isinstance(part, _NormBase) for part in parts):
+                    return made
+            else:
+                self.light = False
+        return self.completed(self.made(own, gates), shape, dtype)
 
     def shortcut(self, residual: Residual, before: tuple[int, ...], after: tuple[int, ...]) -> nn.Module:
         """What brings a residual's input to its body's shape."""
-        with torch.random.fork_rng(devices=[]):
+        with untouched(), Weightless():
             return residual._make_shortcut(before, after)
 
     def layers(self, module: nn.Module, own: tuple[int, ...]) -> list[Layer]:

@@ -180,11 +180,15 @@ class Shared(nn.Module):
         self.kinds: list[Any] = []
         self.axes: dict[str, Axes] = {}
         self.origins: dict[str, tuple[int, Any]] = {}
+        self._settled = 0
         self._known: dict[Kinds, list[int | None]] = {}
 
-    def settle(self, seen: dict[Kinds, Seen]) -> None:
-        """Lay all sequences beside each other, and learn each tensor's largest size."""
-        self.kinds = merged(list(seen))
+    def settle(self, seen: dict[Kinds, Seen]) -> bool:
+        """Lay all sequences beside each other, and learn each tensor's largest size; whether one has grown."""
+        before, kinds_before = self.axes, self.kinds
+        self.axes, self.origins = {}, {}
+        if len(seen) != self._settled:
+            self.kinds, self._settled, self._known = merged(list(seen)), len(seen), {}
         for kinds, found in seen.items():
             for i, place in enumerate(self.places(kinds)):
                 assert place is not None
@@ -195,6 +199,7 @@ class Shared(nn.Module):
                     numel, origin = found.origins[i][name]
                     if numel > self.origins.get(key, (-1, None))[0]:
                         self.origins[key] = (numel, (origin, i, name))
+        return self.axes != before or self.kinds != kinds_before
 
     def places(self, kinds: Kinds) -> list[int | None]:
         """Which shared layer each is."""

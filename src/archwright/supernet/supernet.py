@@ -70,7 +70,6 @@ class Supernet(nn.Module):
             self.input_dtype: torch.dtype = cover.dtype
             torch.manual_seed(seed)
             for place in self._places.values():
-                place.shared.settle(cover.survey.seen.get(place, {}))
                 place.shared.fill(lambda origin, place=place: cover.survey.remade(place, origin))  # type: ignore[misc]
 
     def _attach(self, tree: Tree) -> None:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from archwright.errors import EvaluationError
 from archwright.nn.connect import Residual
 from archwright.nn.inferred import is_materialized
-from archwright.supernet.adding import changed_in_place, version_of
-from archwright.supernet.elastic import CHECKED, Elastic, complete
+from archwright.supernet.elastic import CHECKED, Elastic, complete, untouched
 from archwright.supernet.gates import Gates
-from archwright.supernet.shared import Seen
+from archwright.supernet.shared import Seen, Shared
 from archwright.supernet.slicing import Layer
+from archwright.supernet.weightless import Shapes
 
 __all__ = ["Origin", "Survey"]
 
@@ -61,8 +61,6 @@ class Survey:
             y = self._look(place, x, gates)
         except Exception as error:
             raise place.located(x, error) from error
-        if not isinstance(y, Tensor):
-            raise EvaluationError(f"at {place.name!r}: a supernet's parts make one tensor; this one made a {type(y)}")
         self.channels += y.shape[1] if y.dim() > 1 else 1
         return y
 
@@ -75,17 +73,26 @@ class Survey:
         key = (place, own, origin.shape, x.dtype)
         known = self._known.get(key)
         if known is None:
-            made = place.completed(place.made(own, gates), origin.shape, x.dtype).eval()
+            made = place.sized(own, gates, origin.shape, x.dtype).eval()
             self._note(place, made, own, origin)
-            version = version_of(x)
-            with torch.random.fork_rng(devices=[]):
-                y = made(x)
-            # A change in place shows at the choice, where others read the same input.
-            if version_of(x) != version or not isinstance(y, Tensor):
-                return y  # type: ignore[no-any-return]
-            known = self._known[key] = (sum(p.numel() for p in made.parameters()), tuple(y.shape[1:]), y.dtype)
+            y = self._result(place, made, x)
+            known = self._known[key] = (self._count(made), tuple(y.shape[1:]), y.dtype)
         self.params += known[0]
         return torch.zeros((), dtype=known[2]).expand(len(x), *known[1])
+
+    @staticmethod
+    def _result(place: Elastic, made: nn.Module, x: Tensor) -> Tensor:
+        """What a module makes of `x`, without changing `x`."""
+        x = torch.zeros(x.shape, dtype=x.dtype)
+        with untouched():
+            if any(p.is_meta for p in made.parameters()):
+                with torch.inference_mode(), Shapes():
+                    y = made(x)
+            else:
+                y = made(x)
+        if not isinstance(y, Tensor):
+            raise EvaluationError(f"a supernet's parts make one tensor each; this one made a {type(y).__name__}")
+        return y
 
     def _connection(self, place: Elastic, own: tuple[int, ...], origin: Origin, x: Tensor, gates: Gates) -> Tensor:
         made = self._made.get((place, own))
@@ -126,10 +133,11 @@ class Survey:
             return
         kinds = tuple(layer.kinds for layer in found)
         by_kinds = self.seen.setdefault(place, {})
-        if kinds not in by_kinds:
+        new = kinds not in by_kinds
+        if new:
             by_kinds[kinds] = Seen.of(found)
-            self.grown = True
-        self.grown |= by_kinds[kinds].note(found, origin)
+        if by_kinds[kinds].note(found, origin) or new:
+            self.grown |= place.shared.settle(by_kinds)
 
     def _telling(self, place: Elastic, own: tuple[int, ...], origin: Origin) -> tuple[int, ...]:
         """Which own decisions change the shapes of layers that no rule is known for."""
