@@ -4,6 +4,7 @@ Subclass one in a test file, say how to make yours, and pytest finds the rest. N
 """
 
 from archwright.testing.fidelity import MultiFidelityContract
+from archwright.testing.oneshot import OneShotContract
 from archwright.testing.strategy import StrategyContract
 
-__all__ = ["MultiFidelityContract", "StrategyContract"]
+__all__ = ["MultiFidelityContract", "OneShotContract", "StrategyContract"]
