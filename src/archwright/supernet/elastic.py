@@ -34,6 +34,8 @@ CHECKED = (Parallel, Cell, StateCell)
 """They only wait for their first input to check that the parts fit; shapes leave no trace in them."""
 
 
+KEPT = ("shared", "groups", "reference", "how", "reason", "light")
+
 OURS = ("torch.nn.", "archwright.nn.")
 
 
@@ -57,9 +59,11 @@ class StandIn(nn.Module):
     def __init__(self, place: nn.Module):
         super().__init__()
         self.place = (place,)  # in a tuple, or it would be a part
+        self.calls = 0
 
     def forward(self, x: Tensor) -> Tensor:
         """What the place makes of `x`."""
+        self.calls += 1
         y: Tensor = self.place[0](x)
         return y
 
@@ -108,8 +112,8 @@ class Elastic(nn.Module):
     """A call, or a module of the space, at one place.
 
     Its arguments that are modules are places of their own, its *children*. What else is open there are its *own
-    decisions*. For each combination of their codes and each input shape there is a `Skeleton`, made by running the call,
-    which works on cuts of the place's `Shared` tensors.
+    decisions*. For each combination of their codes and each input shape there is a `Skeleton`, made by running the
+    call, which works on cuts of the place's `Shared` tensors.
 
     Args:
         node: The call, or the module.
@@ -140,6 +144,8 @@ class Elastic(nn.Module):
         self.inner = nn.ModuleList(children.values())
         self.shared = Shared()
         self.groups: tuple[int, ...] = ()  # own decisions that tell apart candidates which cannot share
+        self.reference: Any = None  # the input that costs are counted at; see `archwright.supernet.survey.Origin`
+        self.how, self.reason = "", ""  # of sharing, for people
         self.light = True  # until a module is met that is neither torch's nor archwright's
         self._visitor = _OneGiven({path: StandIn(place) for path, place in children.items()})
         self._skeletons: dict[Any, Skeleton] = {}
@@ -225,18 +231,15 @@ class Elastic(nn.Module):
         combinations = list(self.combinations(gates))
         terms, weights, names = [], [], []
         for own in combinations:
-            weight = None
             codes = list(gates.codes)
             for i, code in zip(self.own, own, strict=True):
-                if gates.codes[i] == SOFT and code >= 0:
-                    weight = gates.weights[i][code] if weight is None else weight * gates.weights[i][code]
                 codes[i] = code
             version = version_of(x)
             with active(Gates(codes, gates.weights, gates.support, quiet=gates.quiet, again=gates.again)):
                 terms.append(self._located(x, own, current()))
             if len(combinations) > 1:
                 changed_in_place(repr(self.name), "a candidate", x, version)
-            weights.append(weight)
+            weights.append(self.weight(own, gates))
             names.append(self.described(own))
         return weighed_sum(repr(self.name), names, weights, terms, pads=True)  # type: ignore[arg-type]
 
@@ -274,10 +277,21 @@ class Elastic(nn.Module):
                 return True
         return False
 
+    def weight(self, own: tuple[int, ...], gates: Gates) -> Tensor | None:
+        """The product of the gates of one combination; None if none of it is soft."""
+        weight = None
+        for i, code in zip(self.own, own, strict=True):
+            if gates.codes[i] == SOFT and code >= 0:
+                gate = gates.weights[i][code]
+                weight = gate if weight is None else weight * gate
+        return weight
+
     def described(self, own: tuple[int, ...]) -> str:
         """Own values for people."""
         decisions = self.layout.decisions
-        return ", ".join(f"{decisions[i].name}={decisions[i].value(c)}" for i, c in zip(self.own, own, strict=True) if c >= 0)
+        return ", ".join(
+            f"{decisions[i].name}={decisions[i].value(c)}" for i, c in zip(self.own, own, strict=True) if c >= 0
+        )
 
     # Making networks
 
@@ -340,6 +354,17 @@ class Elastic(nn.Module):
         return [
             Layer(m.module, tuple((*k, group) for k in m.kinds), m.axes, opaque=True) if m.opaque else m for m in found
         ]
+
+    # On the way to another process
+
+    def kept(self) -> tuple[Any, ...]:
+        """All that was learnt when the supernet was made."""
+        return tuple(getattr(self, name) for name in KEPT)
+
+    def keep(self, kept: tuple[Any, ...]) -> None:
+        """Take over what another was given as `kept`."""
+        for name, value in zip(KEPT, kept, strict=True):
+            setattr(self, name, value)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self._skeletons.clear()  # constants in them have a device
