@@ -377,9 +377,8 @@ def complete(made: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, gates:
         # As its first forward does, without the price of one.
         made.body = made._make((2, *shape))
         made.waiting = False
-        made.train(made.training)
         if is_materialized(made):
-            return made
+            return made if made.training else made.train(False)
     mode = made.training
     made.eval()
     quiet = None if gates is None else Gates(gates.codes, gates.weights, gates.support, gates.survey, quiet=True)

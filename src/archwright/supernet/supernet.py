@@ -28,7 +28,8 @@ class Supernet(nn.Module):
     """Every architecture of a space in one network with shared weights.
 
     Choices between modules stand side by side; widths, kernels, ratios and hidden sizes are cut from the largest
-    weight; depth exits early. How much of each there is, *gates* say, an argument of each forward: no path is ever left set.
+    weight; depth exits early. How much of each there is, *gates* say, an argument of each forward: no path is ever
+    left set.
 
     Args:
         space: A space whose value is a network.
@@ -96,8 +97,8 @@ class Supernet(nn.Module):
         Args:
             x: A batch of inputs.
             gates: An architecture, or an entry a decision in the order of ``space.decisions``: a code (-1 where it
-                is not live), or a tensor of ``decision.size`` numbers of 0 or more that sum to 1. What has a zero is not
-                computed; gradients reach the others, so a one-hot tensor is a single path that learns (GDAS).
+                is not live), or a tensor of ``decision.size`` numbers of 0 or more that sum to 1. What has a zero is
+                not computed; gradients reach the others, so a one-hot tensor is a single path that learns (GDAS).
         """
         found = read(self.space, gates)
         with active(found):
