@@ -126,6 +126,8 @@ class Elastic(nn.Module):
         name: For people.
     """
 
+    node: Any
+
     def __init__(
         self,
         node: Any,
@@ -138,7 +140,8 @@ class Elastic(nn.Module):
         name: str,
     ):
         super().__init__()
-        self.node, self.layout, self.scope, self.path = node, layout, scope, path
+        object.__setattr__(self, "node", node)  # a module of the space is a template, no part of this
+        self.layout, self.scope, self.path = layout, scope, path
         self.own, self.beneath, self.name = tuple(own), tuple(beneath), name
         self.children_paths = list(children)
         self.inner = nn.ModuleList(children.values())

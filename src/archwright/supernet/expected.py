@@ -120,7 +120,8 @@ def expectation(root: nn.Module, gates: Gates, table: Table) -> Tensor:
             weight = place.weight(own, gates)
             cost, runs = table.cost(place, own)
             total = total + (cost if weight is None else weight * cost)
-            for i, n in enumerate(runs):
+            for i, turns in enumerate(runs):
+                n = min(turns, 1) if table.name == "params" else turns  # weights count once
                 calls[i] = calls[i] + (n if weight is None else weight * n)
                 used[i] |= n > 0
         return total + _sum(calls[i] * of(child) for i, child in enumerate(place.inner) if used[i])

@@ -108,7 +108,7 @@ class Bound:
         for owner, name, i in self.tied:
             owner[name] = tensors[i]
         for module in self.recurrent:
-            module._flat_weights = [module._parameters[name] for name in module._flat_weights_names]  # type: ignore
+            module._flat_weights = [module._parameters[name] for name in module._flat_weights_names]
         return tensors
 
     def take(self, lent: list[Tensor] | None = None) -> None:

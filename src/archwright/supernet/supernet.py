@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archwright.nn import materialize
+from archwright.nn.check import at_least
 from archwright.space import Architecture, Space
 from archwright.space.build import Path
 from archwright.supernet.compile import Tree, compiled
@@ -64,6 +65,7 @@ class Supernet(nn.Module):
         checkpoint: bool = False,
     ):
         super().__init__()
+        at_least("Supernet", 1, partial=partial)
         self.space = space
         self.input_shape = tuple(input_shape)
         self.seed, self.partial, self.checkpoint = seed, partial, checkpoint
