@@ -12,7 +12,9 @@ from archwright.errors import EvaluationError
 __all__ = ["changed_in_place", "version_of", "weighed_sum"]
 
 
-def weighed_sum(where: str, names: Sequence[str], gates: Sequence[Tensor], terms: Sequence[Tensor], pads: bool) -> Tensor:
+def weighed_sum(
+    where: str, names: Sequence[str], gates: Sequence[Tensor], terms: Sequence[Tensor], pads: bool
+) -> Tensor:
     """``sum_i gates[i] * terms[i]``.
 
     Args:

@@ -14,10 +14,11 @@ from archwright.nn.connect import sequential_flow
 from archwright.space import Space
 from archwright.space.build import Path, build
 from archwright.space.layout import Layout, Scope, inner_scope, label, plain
-from archwright.space.nodes import Call, Choice, Decided, Node, Repeat, Subset, made_by
+from archwright.space.nodes import Call, Choice, Decided, Node, Repeat, Subset
 from archwright.supernet.depth import Chain, Depth
 from archwright.supernet.elastic import Copied, Elastic, StandIn
 from archwright.supernet.mixed import Mixed
+from archwright.supernet.states import SoftStates, is_state_cell
 
 __all__ = ["Tree", "compiled"]
 
@@ -29,12 +30,12 @@ class Tree:
     Args:
         root: The outermost place.
         elastic: Every `Elastic` by path, in order.
-        unshared: Names of places whose parts could not be taken apart, with the reason.
+        taken_whole: Names of calls whose arguments could not be places of their own, with the reason.
     """
 
     root: nn.Module
     elastic: dict[Path, Elastic] = field(default_factory=dict)
-    unshared: dict[str, str] = field(default_factory=dict)
+    taken_whole: dict[str, str] = field(default_factory=dict)
 
 
 def compiled(space: Space, partial: int, checkpoint: bool) -> Tree:
@@ -104,8 +105,7 @@ class _Compile:
             return self._depth(x, scope, path, name)
         if isinstance(x, Call) and x.function.flow is sequential_flow and self._in_order(x, scope):
             parts = [
-                self.place(v, scope, (*path, i), self._named(name, v, key))
-                for i, (key, v) in enumerate(x.arguments())
+                self.place(v, scope, (*path, i), self._named(name, v, key)) for i, (key, v) in enumerate(x.arguments())
             ]
             return Chain(parts)
         return self._elastic(x, scope, path, name or label(x))
@@ -138,15 +138,14 @@ class _Compile:
         found = _Parts(self)
         for key, value, inner in self._arguments(x, path):
             found.walk(value, scope, inner, self._named(name, value, key))
-        place = Elastic(
-            x, self.layout, scope, path, sorted(found.own), sorted(found.own | self._beneath(x, scope)), found.places, name
-        )
+        beneath = sorted(self._beneath(x, scope))
+        kind = SoftStates if is_state_cell(x) else Elastic
+        place = kind(x, self.layout, scope, path, sorted(found.own), beneath, found.places, name)
         if found.places and (reason := self._refuses(place, x, scope)):
             # The call needs the real modules: all beneath it is then its own, and shares what a walk over it finds.
             self.tree.elastic = before
-            self.tree.unshared[name] = reason
-            every = sorted(self._beneath(x, scope))
-            place = Elastic(x, self.layout, scope, path, every, every, {}, name)
+            self.tree.taken_whole[name] = reason
+            place = Elastic(x, self.layout, scope, path, beneath, beneath, {}, name)
         self.tree.elastic[path] = place
         return place
 

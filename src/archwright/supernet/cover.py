@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -50,12 +51,14 @@ class Cover:
         self.decisions: tuple[Decision, ...] = space.decisions
         self.survey = Survey()
         self.dtype = torch.float32
-        self._first_error: Exception | None = None
-        self._worked: list[int] | None = None
+        self.preferred: list[int] = []
         self._tried: dict[tuple[int, ...], tuple[int, int] | None] = {}
 
     def run(self) -> list[int]:
-        """All of it; returns the codes of the architecture of most parameters that was met."""
+        """All of it; returns the codes of the architecture of most parameters that was met.
+
+        Then `preferred` has its codes, with good ones for decisions that are not live in it.
+        """
         rng = np.random.default_rng(0)
         self._type_of_input(rng)
         anchors = [self._largest([d.size - 1 for d in self.decisions], lambda seen: seen)]
@@ -77,8 +80,11 @@ class Cover:
             quiet = 0 if self.survey.grown else quiet + 1
             if quiet >= QUIET:
                 break
-        best = max((seen, codes) for codes, seen in self._tried.items() if seen is not None)
-        return list(best[1])
+        best = list(max((seen, codes) for codes, seen in self._tried.items() if seen is not None)[1])
+        self.preferred = [c if c >= 0 else p for c, p in zip(best, anchors[0], strict=True)]
+        self.survey.final = True
+        self._lead(best)
+        return best
 
     def _type_of_input(self, rng: np.random.Generator) -> None:
         """Networks that begin with an embedding read whole numbers."""
@@ -97,7 +103,8 @@ class Cover:
                 errors.append(error)
         self.dtype = torch.float32
         raise EvaluationError(
-            f"no architecture of {len(drawn)} that were tried takes inputs of shape {self.shape}; the first: {errors[0]}"
+            f"none of {len(drawn)} architectures that were tried takes inputs of shape {self.shape}; the first: "
+            f"{errors[0]}"
         ) from errors[0]
 
     def _lead(self, codes: list[int]) -> tuple[int, int]:
@@ -114,11 +121,9 @@ class Cover:
             seen = None
             self.survey.grown = False
             if not self.space.rules or self.space._allowed(codes):
-                try:
+                # Many spaces hold architectures that cannot be, heads that do not divide channels for one.
+                with contextlib.suppress(EvaluationError):
                     seen = self._lead(codes)
-                except EvaluationError as error:
-                    if getattr(error, "fatal", False):
-                        raise
             self._tried[key] = seen
         else:
             self.survey.grown = False
@@ -184,8 +189,8 @@ class Cover:
             names = ", ".join(f"{self.decisions[i].name!r} ({self.decisions[i].size:,} values)" for i in place.groups)
             raise SpaceError(
                 f"{place.name!r} holds a module whose parameters no rule can slice, and would need "
-                f"{math.prod(sizes):,} separate candidates (at most {MOST_CANDIDATES}) for {names}; leave fewer values, "
-                "or build it of torch's layers, which share"
+                f"{math.prod(sizes):,} separate candidates (at most {MOST_CANDIDATES}) for {names}; leave fewer "
+                "values, or build it of torch's layers, which share"
             )
         for combined in itertools.product(*(range(size) for size in sizes)):
             changed = list(anchor)

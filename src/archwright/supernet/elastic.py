@@ -34,6 +34,8 @@ CHECKED = (Parallel, Cell, StateCell)
 """They only wait for their first input to check that the parts fit; shapes leave no trace in them."""
 
 
+KEPT = ("shared", "groups", "reference", "how", "reason", "light")
+
 OURS = ("torch.nn.", "archwright.nn.")
 
 
@@ -57,9 +59,11 @@ class StandIn(nn.Module):
     def __init__(self, place: nn.Module):
         super().__init__()
         self.place = (place,)  # in a tuple, or it would be a part
+        self.calls = 0
 
     def forward(self, x: Tensor) -> Tensor:
         """What the place makes of `x`."""
+        self.calls += 1
         y: Tensor = self.place[0](x)
         return y
 
@@ -108,8 +112,8 @@ class Elastic(nn.Module):
     """A call, or a module of the space, at one place.
 
     Its arguments that are modules are places of their own, its *children*. What else is open there are its *own
-    decisions*. For each combination of their codes and each input shape there is a `Skeleton`, made by running the call,
-    which works on cuts of the place's `Shared` tensors.
+    decisions*. For each combination of their codes and each input shape there is a `Skeleton`, made by running the
+    call, which works on cuts of the place's `Shared` tensors.
 
     Args:
         node: The call, or the module.
@@ -121,6 +125,8 @@ class Elastic(nn.Module):
         children: Places by path.
         name: For people.
     """
+
+    node: Any
 
     def __init__(
         self,
@@ -134,12 +140,15 @@ class Elastic(nn.Module):
         name: str,
     ):
         super().__init__()
-        self.node, self.layout, self.scope, self.path = node, layout, scope, path
+        object.__setattr__(self, "node", node)  # a module of the space is a template, no part of this
+        self.layout, self.scope, self.path = layout, scope, path
         self.own, self.beneath, self.name = tuple(own), tuple(beneath), name
         self.children_paths = list(children)
         self.inner = nn.ModuleList(children.values())
         self.shared = Shared()
         self.groups: tuple[int, ...] = ()  # own decisions that tell apart candidates which cannot share
+        self.reference: Any = None  # the input that costs are counted at; see `archwright.supernet.survey.Origin`
+        self.how, self.reason = "", ""  # of sharing, for people
         self.light = True  # until a module is met that is neither torch's nor archwright's
         self._visitor = _OneGiven({path: StandIn(place) for path, place in children.items()})
         self._skeletons: dict[Any, Skeleton] = {}
@@ -225,18 +234,15 @@ class Elastic(nn.Module):
         combinations = list(self.combinations(gates))
         terms, weights, names = [], [], []
         for own in combinations:
-            weight = None
             codes = list(gates.codes)
             for i, code in zip(self.own, own, strict=True):
-                if gates.codes[i] == SOFT and code >= 0:
-                    weight = gates.weights[i][code] if weight is None else weight * gates.weights[i][code]
                 codes[i] = code
             version = version_of(x)
             with active(Gates(codes, gates.weights, gates.support, quiet=gates.quiet, again=gates.again)):
                 terms.append(self._located(x, own, current()))
             if len(combinations) > 1:
                 changed_in_place(repr(self.name), "a candidate", x, version)
-            weights.append(weight)
+            weights.append(self.weight(own, gates))
             names.append(self.described(own))
         return weighed_sum(repr(self.name), names, weights, terms, pads=True)  # type: ignore[arg-type]
 
@@ -274,10 +280,21 @@ class Elastic(nn.Module):
                 return True
         return False
 
+    def weight(self, own: tuple[int, ...], gates: Gates) -> Tensor | None:
+        """The product of the gates of one combination; None if none of it is soft."""
+        weight = None
+        for i, code in zip(self.own, own, strict=True):
+            if gates.codes[i] == SOFT and code >= 0:
+                gate = gates.weights[i][code]
+                weight = gate if weight is None else weight * gate
+        return weight
+
     def described(self, own: tuple[int, ...]) -> str:
         """Own values for people."""
         decisions = self.layout.decisions
-        return ", ".join(f"{decisions[i].name}={decisions[i].value(c)}" for i, c in zip(self.own, own, strict=True) if c >= 0)
+        return ", ".join(
+            f"{decisions[i].name}={decisions[i].value(c)}" for i, c in zip(self.own, own, strict=True) if c >= 0
+        )
 
     # Making networks
 
@@ -341,6 +358,17 @@ class Elastic(nn.Module):
             Layer(m.module, tuple((*k, group) for k in m.kinds), m.axes, opaque=True) if m.opaque else m for m in found
         ]
 
+    # On the way to another process
+
+    def kept(self) -> tuple[Any, ...]:
+        """All that was learnt when the supernet was made."""
+        return tuple(getattr(self, name) for name in KEPT)
+
+    def keep(self, kept: tuple[Any, ...]) -> None:
+        """Take over what another was given as `kept`."""
+        for name, value in zip(KEPT, kept, strict=True):
+            setattr(self, name, value)
+
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self._skeletons.clear()  # constants in them have a device
         return super()._apply(fn, recurse)
@@ -352,9 +380,8 @@ def complete(made: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, gates:
         # As its first forward does, without the price of one.
         made.body = made._make((2, *shape))
         made.waiting = False
-        made.train(made.training)
         if is_materialized(made):
-            return made
+            return made if made.training else made.train(False)
     mode = made.training
     made.eval()
     quiet = None if gates is None else Gates(gates.codes, gates.weights, gates.support, gates.survey, quiet=True)

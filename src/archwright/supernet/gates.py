@@ -116,7 +116,8 @@ def _code(d: Decision, entry: Any) -> int:
         whole = False
     if not whole:
         raise SpaceError(
-            f"gates: decision {d.name!r} takes a code in 0..{d.size - 1}, or a tensor of {d.size} numbers; got {entry!r}"
+            f"gates: decision {d.name!r} takes a code in 0..{d.size - 1}, or a tensor of {d.size} numbers; got "
+            f"{entry!r}"
         )
     if code == -1:
         raise SpaceError(

@@ -34,7 +34,13 @@ class Mixed(nn.Module):
     """
 
     def __init__(
-        self, options: Sequence[nn.Module], decision: int, name: str, names: Sequence[str], partial: int, checkpoint: bool
+        self,
+        options: Sequence[nn.Module],
+        decision: int,
+        name: str,
+        names: Sequence[str],
+        partial: int,
+        checkpoint: bool,
     ):
         super().__init__()
         self.options = nn.ModuleList(options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,16 +25,16 @@ class Seen:
     Args:
         most: For each layer and each kind that it may be, the largest of each axis of each tensor by name.
         origins: For each layer and tensor: (how many numbers, who had them).
-        layers: One of each, for the types of tensors.
+        varied: Whether sizes differed.
     """
 
-    layers: list[Layer]
     most: list[list[dict[str, Axes]]]
-    origins: list[dict[str, tuple[int, Any]]] = field(default_factory=list)
+    origins: list[dict[str, tuple[int, Any]]]
+    varied: bool = False
 
     @staticmethod
     def of(layers: list[Layer]) -> Seen:
-        return Seen(layers, [[{} for _ in layer.kinds] for layer in layers], [{} for _ in layers])
+        return Seen([[{} for _ in layer.kinds] for layer in layers], [{} for _ in layers])
 
     def note(self, layers: list[Layer], origin: Any) -> bool:
         """Take in another network; whether it needed more than those before."""
@@ -44,6 +44,7 @@ class Seen:
                 for name, new in axes.items():
                     old = most.get(name)
                     larger = new if old is None else larger_of(old, new)
+                    self.varied |= old is not None and new != old
                     if larger != old:
                         most[name] = larger
                         more = True
@@ -107,7 +108,7 @@ class Bound:
         for owner, name, i in self.tied:
             owner[name] = tensors[i]
         for module in self.recurrent:
-            module._flat_weights = [module._parameters[name] for name in module._flat_weights_names]  # type: ignore
+            module._flat_weights = [module._parameters[name] for name in module._flat_weights_names]
         return tensors
 
     def take(self, lent: list[Tensor] | None = None) -> None:
@@ -122,6 +123,12 @@ class Bound:
             owner[name] = None
         for module in self.recurrent:
             module._flat_weights = []
+
+    def copy(self) -> None:
+        """Give the layers copies of the shared values, in the tensors that they have."""
+        with torch.no_grad():
+            for (owner, name, _, _, _), value in zip(self.cuts, self.tensors(), strict=True):
+                owner[name].copy_(value)
 
     def write(self, i: int, value: Tensor) -> None:
         """Change the shared tensor so that the i-th cut gives `value`."""
@@ -201,6 +208,10 @@ class Shared(nn.Module):
                         self.origins[key] = (numel, (origin, i, name))
         return self.axes != before or self.kinds != kinds_before
 
+    def layer_names(self) -> list[str]:
+        """What the shared layers are, for people."""
+        return [str(kind[1]).rsplit(".", 1)[-1] if kind[0] == "opaque" else str(kind[0]) for kind in self.kinds]
+
     def places(self, kinds: Kinds) -> list[int | None]:
         """Which shared layer each is."""
         found = self._known.get(kinds)
@@ -218,8 +229,11 @@ class Shared(nn.Module):
         Args:
             made: The layers of a network that was seen, made anew. Draws from torch's global generator.
         """
+        again: dict[Any, Sequence[Layer]] = {}
         for key, (_, (origin, i, name)) in sorted(self.origins.items(), key=lambda item: _order(item[0])):
-            layer = made(origin)[i]
+            if origin not in again:
+                again[origin] = made(origin)
+            layer = again[origin][i]
             source = dict(layer.tensors())[name]
             place = int(key.split("_", 1)[0])
             axes = layer.axes[layer.kinds.index(self.kinds[place])][name]

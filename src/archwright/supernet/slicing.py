@@ -149,7 +149,9 @@ def _projection(module: Any, parent: Any, name: str) -> Options:
     heads = parent.split.unflattened_size[1]
     if name == "project":
         width = module.out_features // (3 * heads)
-        return [(("project",), {"weight": Axes((3, heads, width, module.in_features)), "bias": Axes((3, heads, width))})]
+        return [
+            (("project",), {"weight": Axes((3, heads, width, module.in_features)), "bias": Axes((3, heads, width))})
+        ]
     width = module.in_features // heads
     return [(("out",), {"weight": Axes((module.out_features, heads, width)), "bias": Axes((module.out_features,))})]
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archwright.errors import EvaluationError
 from archwright.nn import materialize
+from archwright.nn.check import at_least
 from archwright.space import Architecture, Space
 from archwright.space.build import Path
 from archwright.supernet.compile import Tree, compiled
 from archwright.supernet.cover import Cover
-from archwright.supernet.elastic import Elastic
+from archwright.supernet.elastic import Elastic, untouched
+from archwright.supernet.expected import Table, expectation
 from archwright.supernet.gates import MOST_OPTIONS, active, read
 from archwright.supernet.recalibrate import recalibrate
+from archwright.supernet.sharing import Sharing, SharingRow, bytes_of, params_of
+from archwright.supernet.taking import Taken
 
 __all__ = ["Supernet"]
 
@@ -24,8 +28,9 @@ __all__ = ["Supernet"]
 class Supernet(nn.Module):
     """Every architecture of a space in one network with shared weights.
 
-    Choices between modules stand side by side; widths, kernels, ratios and hidden sizes are cut from the largest weight;
-    depth exits early. How much of each there is, *gates* say, an argument of each forward: no path is ever left set.
+    Choices between modules stand side by side; widths, kernels, ratios and hidden sizes are cut from the largest
+    weight; depth exits early. How much of each there is, *gates* say, an argument of each forward: no path is ever
+    left set.
 
     Args:
         space: A space whose value is a network.
@@ -60,23 +65,27 @@ class Supernet(nn.Module):
         checkpoint: bool = False,
     ):
         super().__init__()
+        at_least("Supernet", 1, partial=partial)
         self.space = space
         self.input_shape = tuple(input_shape)
         self.seed, self.partial, self.checkpoint = seed, partial, checkpoint
         self._attach(compiled(space, partial, checkpoint))
-        with torch.random.fork_rng(devices=[]):
+        with untouched():
             cover = Cover(space, self.root, self.input_shape)
             self.largest: Architecture = space.architecture(cover.run())
             self.input_dtype: torch.dtype = cover.dtype
+            self._preferred = cover.preferred
             torch.manual_seed(seed)
             for place in self._places.values():
-                place.shared.fill(lambda origin, place=place: cover.survey.remade(place, origin))  # type: ignore[misc]
+                cover.survey.tell(place)
+                place.shared.fill(functools.partial(cover.survey.remade, place))
 
     def _attach(self, tree: Tree) -> None:
         self.root = tree.root
-        self._unshared = tree.unshared
+        object.__setattr__(self, "_taken_whole", tree.taken_whole)
         object.__setattr__(self, "_places", tree.elastic)
 
+    _taken_whole: dict[str, str]
     _places: dict[Path, Elastic]
 
     @property
@@ -89,9 +98,9 @@ class Supernet(nn.Module):
 
         Args:
             x: A batch of inputs.
-            gates: An architecture, or an entry a decision in the order of ``space.decisions``: a code (-1 where it is not
-                live), or a tensor of ``decision.size`` numbers of 0 or more that sum to 1. What has a zero is not
-                computed; gradients reach the others, so a one-hot tensor is a single path that learns (GDAS).
+            gates: An architecture, or an entry a decision in the order of ``space.decisions``: a code (-1 where it
+                is not live), or a tensor of ``decision.size`` numbers of 0 or more that sum to 1. What has a zero is
+                not computed; gradients reach the others, so a one-hot tensor is a single path that learns (GDAS).
         """
         found = read(self.space, gates)
         with active(found):
@@ -99,56 +108,59 @@ class Supernet(nn.Module):
         return y
 
     def subnet(self, architecture: Architecture, *, batches: Iterable[Tensor] | None = None) -> nn.Module:
-        """One architecture as a plain module with a copy of its weights: what `Space.build` gives, after its first input.
+        """One architecture as a plain module, as `Space.build` makes it, with a copy of its weights.
 
         Args:
             architecture: Of the space.
             batches: Inputs on which the statistics of batch norms are taken anew; without them they are copied too.
         """
-        taken = _Taken(self._places)
-        codes = self.space.codes([architecture])[0].tolist()
-        with torch.random.fork_rng(devices=[]):
+        taken = Taken(self._places)
+        with untouched():
             network = self.space.build(architecture, taken)
             network = materialize(network, self.input_shape, dtype=self.input_dtype)
-        inside = {id(part) for part in network.modules()}
-        made = {path: module for path, module in taken.modules.items() if id(module) in inside}
-        for path, module in made.items():
-            place = self._places[path]
-            # A place may be inside another's call, so whatever is another's is left to it.
-            outside = {id(m) for p, m in made.items() if p != path and p[: len(path)] == path}
-            _copy(place, module, outside, tuple(codes[i] for i in place.own))
+        taken.fill(network, self.space.codes([architecture])[0].tolist())
         for reference in self.parameters():
             network.to(device=reference.device, dtype=reference.dtype)
             break
         network.train(self.training)
         return network if batches is None else recalibrate(network, batches)
 
+    def table(self, name: str) -> Table:
+        """What each place costs under each of its values: ``params``, ``macs`` or ``latency_ms``; see `Table`."""
+        return Table(name, self._preferred)
 
-class _Taken:
-    """A visitor that keeps the modules that were made at places."""
+    def expected(self, gates: Architecture | Sequence[int | Tensor], table: Table) -> Tensor:
+        """The expected cost of gates, differentiable in soft ones.
 
-    def __init__(self, places: dict[Path, Elastic]):
-        self.places = places
-        self.modules: dict[Path, nn.Module] = {}
+        Exact where what an architecture decides at one place changes no sizes at others, as in cells. Elsewhere an
+        approximation: each place counts with the input that it has in the largest network.
+        """
+        return expectation(self.root, read(self.space, gates), table)
 
-    def instead(self, path: Path) -> Any:
-        return None
+    def sharing(self) -> Sharing:
+        """What shares weights, what does not and why, and what all of it weighs against the largest single network."""
+        largest = self.subnet(self.largest)
+        rows = []
+        for place in self._places.values():
+            if place.shared.kinds:
+                layers = ", ".join(place.shared.layer_names())
+                reason = place.reason or (self._taken_whole.get(place.name, "") if place.how == "one size" else "")
+                rows.append(SharingRow(place.name, layers, place.how, params_of(place.shared), reason))
+        return Sharing(tuple(rows), params_of(self), bytes_of(self), params_of(largest), bytes_of(largest))
 
-    def made(self, path: Path, value: Any) -> None:
-        if path in self.places:
-            if not isinstance(value, nn.Module):
-                raise EvaluationError(f"at {self.places[path].name!r}: a {type(value).__name__} was made, not a module")
-            self.modules[path] = value
+    # Nodes are told apart by identity, which changes on the way: the other side takes the space apart anew.
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state["_modules"] = {name: m for name, m in self._modules.items() if name != "root"}
+        del state["_places"], state["_taken_whole"]
+        state["_kept"] = [p.kept() for p in self._places.values()]
+        return state
 
-def _copy(place: Elastic, module: nn.Module, outside: set[int], own: tuple[int, ...]) -> None:
-    """Copy the place's weights into a network's module."""
-    from archwright.supernet.slicing import layers
-
-    found = place.grouped(layers(module, outside), own)
-    if not found:
-        return
-    bound = place.shared.bind(found, place.name)
-    with torch.no_grad():
-        for (owner, name, _, _, _), value in zip(bound.cuts, bound.tensors(), strict=True):
-            owner[name].copy_(value)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = state.pop("_kept")
+        super().__setstate__(state)
+        self._attach(compiled(self.space, self.partial, self.checkpoint))
+        for place, one in zip(self._places.values(), kept, strict=True):
+            place.keep(one)
+        self.root.train(self.training)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from archwright.nn.connect import Residual
 from archwright.nn.inferred import is_materialized
 from archwright.supernet.elastic import CHECKED, Elastic, complete, untouched
 from archwright.supernet.gates import Gates
-from archwright.supernet.shared import Seen, Shared
+from archwright.supernet.shared import Seen
 from archwright.supernet.slicing import Layer
 from archwright.supernet.weightless import Shapes
 
@@ -35,13 +36,20 @@ class Origin:
 class Survey:
     """Looks at each place that an architecture reaches, and keeps what its layers need.
 
+    Args:
+        settles: Whether places learn from it what their shared tensors must hold.
+
     Attributes:
+        final: The input of a place is then the one that counts as its reference, whatever was seen before.
+        inputs: The largest input that each place was given.
         grown: Whether something was larger than ever before, or new.
         params: Parameters of the places reached so far.
         channels: Channels of what they made so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settles: bool = True) -> None:
+        self.settles = settles
+        self.final = False
         self.grown = False
         self.params = 0
         self.channels = 0
@@ -67,7 +75,10 @@ class Survey:
     def _look(self, place: Elastic, x: Tensor, gates: Gates) -> Tensor:
         own = tuple(gates.codes[i] for i in place.own)
         origin = Origin(tuple(gates.codes), tuple(x.shape[1:]), x.dtype)
-        self.inputs.setdefault(place, origin)
+        if self.final or math.prod(origin.shape) > math.prod(
+            self.inputs[place].shape if place in self.inputs else (0,)
+        ):
+            self.inputs[place] = origin
         if place.inner:
             return self._connection(place, own, origin, x, gates)
         key = (place, own, origin.shape, x.dtype)
@@ -124,6 +135,8 @@ class Survey:
         return sum(p.numel() for p in module.parameters())
 
     def _note(self, place: Elastic, module: nn.Module, own: tuple[int, ...], origin: Origin) -> None:
+        if not self.settles:
+            return
         found = place.layers(module, own)
         if not place.groups and any(layer.opaque for layer in found):
             place.groups = self._telling(place, own, origin)
@@ -166,6 +179,20 @@ class Survey:
                     telling.append(i)
                     break
         return tuple(telling)
+
+    def tell(self, place: Elastic) -> None:
+        """Leave with a place what is worth knowing of it afterwards."""
+        place.reference = self.inputs.get(place)
+        seen = self.seen.get(place, {})
+        opaque = {kind for kind in place.shared.kinds if kind[0] == "opaque"}
+        if place.groups and opaque:
+            groups = {kind[-1] for kind in opaque}
+            place.how = f"{len(groups)} separate"
+            names = ", ".join(sorted({kind[1].rsplit(".", 1)[-1] for kind in opaque}))
+            decisions = ", ".join(place.layout.decisions[i].name for i in place.groups)
+            place.reason = f"{names}: no rule slices its own parameters; one set for each of {decisions}"
+        else:
+            place.how = "sliced" if len(seen) > 1 or any(s.varied for s in seen.values()) else "one size"
 
     def remade(self, place: Elastic, origin: Origin) -> list[Layer]:
         """The layers of a network that was seen, made anew; draws from torch's global generator."""

@@ -15,7 +15,10 @@ __all__ = ["Shapes", "Weightless"]
 
 _DRAWS = frozenset(
     (
-        *(getattr(torch.nn.init, f"{n}_") for n in ("kaiming_uniform", "kaiming_normal", "uniform", "normal", "constant")),
+        *(
+            getattr(torch.nn.init, f"{n}_")
+            for n in ("kaiming_uniform", "kaiming_normal", "uniform", "normal", "constant")
+        ),
         *(getattr(torch.nn.init, f"{n}_") for n in ("xavier_uniform", "xavier_normal", "orthogonal", "zeros", "ones")),
         *(getattr(Tensor, n) for n in ("uniform_", "normal_", "zero_", "fill_")),
     )
