@@ -5,7 +5,17 @@ import torch
 
 from archwright import nn
 from archwright.oneshot import (
-    Eigenvalue, Entropy, Perturbation, Skips, beta_darts, bilevel, darts, drnas, gdas, pc_darts, snas,
+    Eigenvalue,
+    Entropy,
+    Perturbation,
+    Skips,
+    beta_darts,
+    bilevel,
+    darts,
+    drnas,
+    gdas,
+    pc_darts,
+    snas,
 )  # fmt: skip
 from archwright.oneshot.darts import unrolled_gradient
 from archwright.oneshot.gates import Softmax
@@ -146,7 +156,10 @@ def test_eigenvalues_are_computed_where_they_are_watched():
 
 
 def test_watching_changes_nothing_else():
-    one, other = darts(planted(), toy_task(), epochs=3), darts(planted(), toy_task(), epochs=3, stop=[Eigenvalue(), Skips(1.0)])
+    one, other = (
+        darts(planted(), toy_task(), epochs=3),
+        darts(planted(), toy_task(), epochs=3, stop=[Eigenvalue(), Skips(1.0)]),
+    )
     assert one.logits == other.logits
 
 

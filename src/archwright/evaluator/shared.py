@@ -34,8 +34,8 @@ class Shared:
     Args:
         supernet: Trained; its space is the one to search.
         task: Whose validation part measures.
-        batches: Training batches that batch norms see, always the same ones; 0 keeps the supernet's own statistics, which
-            fit no single architecture.
+        batches: Training batches that batch norms see, always the same ones; 0 keeps the supernet's own statistics,
+            which fit no single architecture.
         batch_size: Samples in each.
         seed: Draws these samples.
     """

@@ -1,7 +1,7 @@
 """Algorithms that train weights and gates together: one network holds every architecture, and one training finds one.
 
-All of it needs torch, so it is imported at once, when `archwright.oneshot` is first used. Functions have the names of their
-files, so ``archwright.oneshot.darts`` is the function.
+All of it needs torch, so it is imported at once, when `archwright.oneshot` is first used. Functions have the names
+of their files, so ``archwright.oneshot.darts`` is the function.
 """
 
 from archwright.oneshot.beta_darts import beta_darts
@@ -16,7 +16,7 @@ from archwright.oneshot.pc_darts import pc_darts
 from archwright.oneshot.point import Point
 from archwright.oneshot.progressive import progressive
 from archwright.oneshot.reading import Argmax, Perturbation
-from archwright.oneshot.regularise import Anchor, BetaDecay, Entropy
+from archwright.oneshot.regularise import Anchor, BetaDecay, Entropy, ExpectedCost
 from archwright.oneshot.result import Ranked, Result
 from archwright.oneshot.sandwich import sandwich
 from archwright.oneshot.session import RECIPE, Options
@@ -33,6 +33,7 @@ __all__ = [
     "Dirichlet",
     "Eigenvalue",
     "Entropy",
+    "ExpectedCost",
     "Gumbel",
     "Options",
     "Perturbation",

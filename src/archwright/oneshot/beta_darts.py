@@ -18,7 +18,7 @@ __all__ = ["beta_darts"]
 
 
 def beta_darts(
-    space: Space | Any, task: Task, *, decay: float = 50.0, regularise: Sequence[Regulariser] = (), **settings: Any
+    space: Space | Any, task: Task, *, decay: float = 1.0, regularise: Sequence[Regulariser] = (), **settings: Any
 ) -> Result:
     """`darts` with the beta decay of Ye et al. on the logits, and without the usual decay.
 
@@ -28,7 +28,8 @@ def beta_darts(
     Args:
         space: What to search; None for the task's own.
         task: The learning problem.
-        decay: Weight of the term at the end; it rises straight from 0.
+        decay: Weight of the term at the end; it rises straight from 0. The paper's 50 is for 50 epochs of CIFAR-10: see
+            `archwright.oneshot.BetaDecay`.
         regularise: As in `archwright.oneshot.bilevel`, besides the decay.
         settings: Of `archwright.oneshot.bilevel`, and of `archwright.oneshot.Options`.
     """

@@ -1,8 +1,8 @@
 """Signs that gates collapse, and when to stop for them.
 
-Differentiable methods may drift towards candidates without parameters, skip connections above all, which learn nothing but
-let the others learn: Zela et al., *Understanding and Robustifying Differentiable Architecture Search*, ICLR 2020
-(https://arxiv.org/abs/1909.09656).
+Differentiable methods may drift towards candidates without parameters, skip connections above all, which learn
+nothing but let the others learn: Zela et al., *Understanding and Robustifying Differentiable Architecture Search*,
+ICLR 2020 (https://arxiv.org/abs/1909.09656).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Stop(Protocol):
 class Skips:
     """End where more than a share of the decisions prefer an identity.
 
-    Liang et al., *DARTS+*, 2019 (https://arxiv.org/abs/1909.06035), criterion 1, which ends with two or more of the eight
-    operations of a normal cell. The gates of the epoch before are read, which still met it.
+    Liang et al., *DARTS+*, 2019 (https://arxiv.org/abs/1909.06035), criterion 1, which ends with two or more of the
+    eight operations of a normal cell. The gates of the epoch before are read, which still met it.
 
     Args:
         share: Of the decisions that have an identity among their options.
@@ -100,8 +100,8 @@ def largest_eigenvalue(
 ) -> float:
     """The largest eigenvalue of the Hessian of a loss, by power iteration on Hessian-vector products.
 
-    Power iteration finds the eigenvalue of largest size; where that is negative, the same on the Hessian less it finds the
-    largest of all (a spectral shift).
+    Power iteration finds the eigenvalue of largest size; where that is negative, the same on the Hessian less it
+    finds the largest of all (a spectral shift).
 
     Args:
         loss: A function of `values`, twice differentiable in them.

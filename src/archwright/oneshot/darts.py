@@ -13,9 +13,10 @@ from archwright.oneshot.gates import Maker, Softmax
 from archwright.oneshot.logits import Logits
 from archwright.oneshot.point import Point
 from archwright.oneshot.reading import Argmax, Reading, best_of
-from archwright.oneshot.regularise import Regulariser, entropy
+from archwright.oneshot.regularise import ExpectedCost, Moment, Regulariser, entropy
 from archwright.oneshot.result import Result
 from archwright.oneshot.session import Options, Session
+from archwright.supernet.expected import TABLED
 
 if TYPE_CHECKING:
     from archwright.space import Space
@@ -34,8 +35,8 @@ def darts(space: Space | Any, task: Task, *, order: Literal[1, 2] = 1, **setting
     Args:
         space: What to search; None for the task's own.
         task: The learning problem.
-        order: 2 takes the gradient through a step of the weights (equation 6, by finite differences as in equation 8), for
-            about three times the time of a step.
+        order: 2 takes the gradient through a step of the weights (equation 6, by finite differences as in equation
+            8), for about three times the time of a step.
         settings: Of `bilevel`, and of `archwright.oneshot.Options`.
     """
     return bilevel("darts", space, task, gates=Softmax(), order=order, **settings)
@@ -57,6 +58,7 @@ def bilevel(
     partial: int = 1,
     gate_lr: float = 1e-2,
     gate_decay: float = 1e-3,
+    cost_weight: float = 1.0,
     combinations: int = 16,
     checkpoint: bool = False,
     **options: Any,
@@ -79,15 +81,18 @@ def bilevel(
         gate_lr: Of Adam (its betas 0.5 and 0.999, as in DARTS' code). The papers' 3e-4 to 6e-4 are for 10,000 steps and
             more; here a run has some hundred.
         gate_decay: Decay of the logits, in Adam's manner; DARTS' own.
-        combinations: A layer whose sizes would have to be tried in more combinations than this in each forward has their
-            gates drawn one-hot instead (`archwright.oneshot.logits.Logits`).
+        cost_weight: Of the expected excess over each ceiling on params, macs or latency_ms, in the loss of the gates
+            (`archwright.oneshot.ExpectedCost`). Latency is measured, so runs with a ceiling on it are not repeatable
+            to the bit.
+        combinations: A layer whose sizes would have to be tried in more combinations than this in each forward has
+            their gates drawn one-hot instead (`archwright.oneshot.logits.Logits`).
         checkpoint: Compute candidates again in backward instead of keeping them: less memory, more time.
         options: Of `archwright.oneshot.Options`.
     """
     told = {
         "gates": gates, "regularise": tuple(regularise), "read": read or Argmax(), "stop": tuple(stop), "order": order,
         "joint": joint, "warmup": warmup, "partial": partial, "gate_lr": gate_lr, "gate_decay": gate_decay,
-        "combinations": combinations,
+        "cost_weight": cost_weight, "combinations": combinations,
     }  # fmt: skip
     _check(order, joint, share, warmup)
     session = Session(
@@ -95,7 +100,12 @@ def bilevel(
         share=1.0 if joint else share, partial=partial, checkpoint=checkpoint,
     )  # fmt: skip
     logits: Logits = Logits(session.supernet, session.seed, combinations).to(session.device)
-    terms = [*regularise, *cost_terms(session)]
+    ceilings = [
+        ExpectedCost(session.supernet, session.supernet.table(c.cost), c.limit, cost_weight)
+        for c in session.objectives.ceilings
+        if c.cost in TABLED
+    ]
+    terms: list[Regulariser] = [*regularise, *ceilings]
     gate_optimizer = torch.optim.Adam(logits.parameters(), lr=gate_lr, betas=(0.5, 0.999), weight_decay=gate_decay)
     session.keep("logits", logits)
     session.keep("gate_optimizer", gate_optimizer)
@@ -110,7 +120,8 @@ def bilevel(
             return logits.gates(gates, progress, session.draws(stream, step))
 
         def extra(progress: float = progress) -> Tensor:
-            return torch.stack([t(logits, gates, progress) for t in terms]).sum() if terms else torch.zeros(())
+            now = Moment(logits, gates, progress, drawn(0))
+            return torch.stack([term(now) for term in terms]).sum() if terms else torch.zeros(())
 
         # The step of the gates, on samples held out from the weights.
         if learns and not joint:
@@ -130,10 +141,9 @@ def bilevel(
                 )
             else:
                 loss = held_loss()
-                gradients = torch.autograd.grad(loss, list(logits.values), allow_unused=True)
+                gradients = list(torch.autograd.grad(loss, list(logits.values), allow_unused=True))
             if terms:
-                (term := extra()).backward()
-                session.note(regulariser=term)
+                extra().backward()
             _add(logits, gradients)
             gate_optimizer.step()
             session.note(gate_loss=loss)
@@ -152,6 +162,10 @@ def bilevel(
         session.note(loss=loss)
 
         if session.epoch_ends:
+            for term in ceilings:
+                with torch.no_grad():
+                    now = Moment(logits, gates, session.progress, drawn(0))
+                    session.note(**{f"expected_{term.table.name}": term.expected(now)})
             found = [None if p is None else p.detach() for p in logits.probabilities(gates)]
             session.record(
                 metric=session.metric(lambda i: logits.gates(gates, session.progress, session.draws(2, i))),
@@ -177,9 +191,9 @@ def unrolled_gradient(
 ) -> tuple[Tensor, list[Tensor | None]]:
     """The gradient of ``held_loss(w - rate * grad_w train_loss(w, a), a)`` in a: equations 6 to 8 of DARTS.
 
-    The step of the weights is that of SGD with the optimizer's rate, decay and momentum, as in the paper's code (of AdamW
-    that is only an approximation). The mixed second derivative is by finite differences, ``0.01 / |gradient|`` to either
-    side, so it costs two forwards and two backwards more. The weights are as they were afterwards.
+    The step of the weights is that of SGD with the optimizer's rate, decay and momentum, as in the paper's code (of
+    AdamW that is only an approximation). The mixed second derivative is by finite differences, ``0.01 / |gradient|``
+    to either side, so it costs two forwards and two backwards more. The weights are as they were afterwards.
 
     Args:
         weights: w.
@@ -229,11 +243,6 @@ def _add(logits: Logits, gradients: Sequence[Tensor | None]) -> None:
     for value, gradient in zip(logits.values, gradients, strict=True):
         if gradient is not None:
             value.grad = gradient if value.grad is None else value.grad + gradient
-
-
-def cost_terms(session: Session) -> list[Regulariser]:
-    """A term for each ceiling on a cost that is differentiable in the gates."""
-    return []
 
 
 def _eigenvalue(session: Session, logits: Logits, gates: Maker) -> float:

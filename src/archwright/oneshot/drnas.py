@@ -22,9 +22,9 @@ def drnas(
 ) -> Result:
     """`darts` with soft gates that are drawn: Dirichlet distributions are learnt, and their means read out.
 
-    Chen et al., *DrNAS: Dirichlet Neural Architecture Search*, ICLR 2021 (https://arxiv.org/abs/2006.10355). Gradients pass
-    through the draw. Departure: one stage with all channels; the paper's progressive one is ``partial=`` and a second call
-    on a smaller space.
+    Chen et al., *DrNAS: Dirichlet Neural Architecture Search*, ICLR 2021 (https://arxiv.org/abs/2006.10355).
+    Gradients pass through the draw. Departure: one stage with all channels; the paper's progressive one is
+    ``partial=`` and a second call on a smaller space.
 
     Args:
         space: What to search; None for the task's own.

@@ -41,14 +41,16 @@ def enas(
     candidates: int = 100,
     **options: Any,
 ) -> Result:
-    """Weights and an LSTM controller in turns: a step of the weights on what it draws, a step of it on what that reaches.
+    """In turns: a step of the weights on what an LSTM draws, a step of the LSTM on what its draws then reach.
 
     Pham et al., *Efficient Neural Architecture Search via Parameter Sharing*, ICML 2018
-    (https://arxiv.org/abs/1802.03268), section 2.2. The controller is that of `archwright.strategy.Reinforce`. Departures:
+    (https://arxiv.org/abs/1802.03268), section 2.2. The controller is that of `archwright.strategy.Reinforce`.
+    Departures:
 
-    - Turns are steps, not epochs: small data have few epochs. The reward is the goal's metric on one batch of samples that
-      the weights do not learn from, less `penalty` times the excess over ceilings, by real costs.
-    - The controller's learning rate is ten times the paper's, and its entropy weight a hundred times, for as many fewer steps.
+    - Turns are steps, not epochs: small data have few epochs. The reward is the goal's metric on one batch of
+      samples that the weights do not learn from, less `penalty` times the excess over ceilings, by real costs.
+    - The controller's learning rate is ten times the paper's, and its entropy weight a hundred times, for as many
+      fewer steps.
     - What is read out is the best of `candidates` episodes, all measured on validation, not on one batch.
 
     Args:
@@ -59,7 +61,9 @@ def enas(
         controller_lr: Of Adam.
         entropy: Weight of the mean entropy of a step of an episode.
         decay: What the baseline, a moving average of rewards, keeps at each reward.
-        hidden, temperature, tanh: Of `archwright.strategy.controller.Controller`.
+        hidden: As in `archwright.strategy.controller.Controller`.
+        temperature: Likewise.
+        tanh: Likewise.
         penalty: Reward lost where ceilings are exceeded by 100 %.
         candidates: Architectures measured with shared weights at the end.
         options: Of `archwright.oneshot.Options`.

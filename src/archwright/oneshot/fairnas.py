@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["fairnas"]
 
 
-def fairnas(space: Space | Any, task: Task, *, paths: int | None = None, candidates: int = 100, **options: Any) -> Result:
+def fairnas(
+    space: Space | Any, task: Task, *, paths: int | None = None, candidates: int = 100, **options: Any
+) -> Result:
     """Accumulate the gradients of as many paths as a choice has candidates, each candidate in exactly one of them.
 
     Chu, Zhang and Xu, *FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search*, ICCV 2021
     (https://arxiv.org/abs/1907.01845), algorithm 1: strict fairness. Departures: the paper's choices all have as many
     candidates, m, and a step has m paths; here decisions differ, a step has as many paths as the largest choice between
-    modules has options, and smaller decisions go through their values again and again (`archwright.oneshot.sampling.fair`), so
-    that after any step no value has been taken twice more often than another. The gradient is the mean over paths, not the
-    sum, so that the recipe's rate means the same.
+    modules has options, and smaller decisions go through their values again and again
+    (`archwright.oneshot.sampling.fair`), so that at any time no value has been taken more than once more than
+    another. The gradient is the mean over paths, not the sum, so that the recipe's rate means the same.
 
     Args:
         space: What to search; None for the task's own.

@@ -44,8 +44,8 @@ class Fit:
 def regrets(space: Space, preferences: Sequence[Sequence[float] | None]) -> list[dict[int, float]]:
     """For each decision what each code costs in preference, from preferences such as log probabilities.
 
-    Regrets, and not probabilities, are added up: in a conditional space the most probable architecture is mostly one with
-    few decisions, whose few factors make a large product, and not what the decisions prefer one by one.
+    Regrets, and not probabilities, are added up: in a conditional space the most probable architecture is mostly one
+    with few decisions, whose few factors make a large product, and not what the decisions prefer one by one.
 
     Args:
         space: Whose decisions.
@@ -114,9 +114,8 @@ def fitting(
     ceiling = _Ceilings(objectives, costs)
     found: list[Fit] = []
     looked = 0
-    for regret, codes in itertools.islice(by_regret(space, table), MOST_LOOKED_AT):
+    for looked, (regret, codes) in enumerate(itertools.islice(by_regret(space, table), MOST_LOOKED_AT), start=1):
         architecture = space.architecture(codes)
-        looked += 1
         if ceiling.excess(architecture) == 0:
             found.append(Fit(architecture, regret, ceiling.known(architecture)))
         if len(found) == k or looked >= most:
@@ -169,28 +168,67 @@ class _Ceilings:
 
 
 def _walked(space: Space, table: Sequence[Mapping[int, float]], ceilings: _Ceilings) -> Fit:
-    def regret(architecture: Architecture) -> float:
-        codes = space.codes([architecture])[0].tolist()
-        return sum(row.get(c, min(row.values(), default=0.0)) for row, c in zip(table, codes, strict=True) if c >= 0)
-
-    here = space.architecture(next(by_regret(space, table))[1])
-    while (excess := ceilings.excess(here)) > 0:
-        base = regret(here)
-        better = [a for a in space.neighbours(here) if ceilings.excess(a) < excess]
-        if not better:
+    """Down to the ceilings by single changes, half of the excess a round, and back up as far as they allow."""
+    here = next(by_regret(space, table))[1]
+    excess = _excess(space, here, ceilings)
+    while excess > 0:
+        base, worths = _regret(table, here), []
+        for changed in _neighbours(space, table, here):
+            less = excess - _excess(space, changed, ceilings) if math.isfinite(excess) else 1.0
+            if less > 0:
+                worths.append((less / (max(0.0, _regret(table, changed) - base) + 1e-3), changed))
+        before, start, done = excess, here, set[int]()
+        for _, changed in sorted(worths, reverse=True):
+            i = next(j for j, (a, b) in enumerate(zip(start, changed, strict=True)) if a != b)
+            if i in done or here[i] < 0:
+                continue
+            tried = _changed(space, table, here, i, changed[i])
+            if _allowed(space, tried) and (now := _excess(space, tried, ceilings)) < excess:
+                here, excess = tried, now
+                done.add(i)
+            if excess <= before / 2:
+                break
+        if excess == before:
             raise ceilings.nothing(f"from the preferred one down by single changes, over {len(ceilings._known):,} others")
-
-        def worth(a: Architecture, excess: float = excess, base: float = base) -> float:
-            gain = math.inf if math.isinf(excess) else excess - ceilings.excess(a)
-            return gain / (max(0.0, regret(a) - base) + 1e-3)
-
-        fit = [a for a in better if ceilings.excess(a) == 0]
-        here = min(fit, key=regret) if fit else max(better, key=worth)
     improved = True
     while improved:
-        base = regret(here)
-        nearer = sorted((a for a in space.neighbours(here) if regret(a) < base), key=regret)
-        step = next((a for a in nearer if ceilings.excess(a) == 0), None)
-        improved = step is not None
+        base = _regret(table, here)
+        nearer = sorted((_regret(table, c), c) for c in _neighbours(space, table, here))
+        better = (c for regret, c in nearer if regret < base and _excess(space, c, ceilings) == 0)
+        improved = (step := next(better, None)) is not None
         here = step or here
-    return Fit(here, regret(here), ceilings.known(here))
+    architecture = space.architecture(here)
+    return Fit(architecture, _regret(table, here), ceilings.known(architecture))
+
+
+def _excess(space: Space, codes: tuple[int, ...], ceilings: _Ceilings) -> float:
+    return ceilings.excess(space.architecture(codes))
+
+
+def _regret(table: Sequence[Mapping[int, float]], codes: Sequence[int]) -> float:
+    return sum(row[c] for row, c in zip(table, codes, strict=True) if c >= 0)
+
+
+def _allowed(space: Space, codes: tuple[int, ...]) -> bool:
+    return not space.rules or space.architecture(codes) in space
+
+
+def _neighbours(
+    space: Space, table: Sequence[Mapping[int, float]], codes: tuple[int, ...]
+) -> Iterator[tuple[int, ...]]:
+    for i, code in enumerate(codes):
+        for other in table[i] if code >= 0 else ():
+            if other != code and _allowed(space, changed := _changed(space, table, codes, i, other)):
+                yield changed
+
+
+def _changed(
+    space: Space, table: Sequence[Mapping[int, float]], codes: tuple[int, ...], i: int, code: int
+) -> tuple[int, ...]:
+    """One decision set anew; what it switches on takes its preferred code."""
+    found = [*codes[:i], code]
+    for j in range(i + 1, len(codes)):
+        live = is_live(space.decisions[j], found)
+        kept = codes[j] if codes[j] >= 0 else min(table[j], key=lambda c, j=j: table[j][c])  # type: ignore[misc]
+        found.append(kept if live else -1)
+    return tuple(found)

@@ -75,8 +75,8 @@ class Gumbel:
 class Concrete:
     """A draw of the concrete distribution, ``softmax((logits + gumbel noise) / temperature)``.
 
-    Equation 7 of Xie et al., *SNAS*, ICLR 2019 (https://arxiv.org/abs/1812.09926). Near temperature 0 it is one-hot. The
-    temperature falls geometrically; the paper anneals it too, but does not say from where to where.
+    Equation 7 of Xie et al., *SNAS*, ICLR 2019 (https://arxiv.org/abs/1812.09926). Near temperature 0 it is one-hot.
+    The temperature falls geometrically; the paper anneals it too, but does not say from where to where.
 
     Args:
         start: Temperature at first.

@@ -19,8 +19,9 @@ def gdas(space: Space | Any, task: Task, *, start: float = 10.0, end: float = 0.
     """`darts` with one-hot gates that are drawn: each step computes a single architecture.
 
     Dong and Yang, *Searching for a Robust Neural Architecture in Four GPU Hours*, CVPR 2019
-    (https://arxiv.org/abs/1910.04465). So a step costs what a step of one network costs, and wide spaces fit into memory.
-    Departure: all cells of a kind are searched, none is fixed; the temperature falls straight, as in the paper's code.
+    (https://arxiv.org/abs/1910.04465). So a step costs what a step of one network costs, and wide spaces fit into
+    memory. Departure: all cells of a kind are searched, none is fixed; the temperature falls straight, as in the
+    paper's code.
 
     Args:
         space: What to search; None for the task's own.

@@ -26,7 +26,8 @@ class Logits(nn.Module):
     - *soft*: the method's own gates.
     - *single*: relaxable, but a layer whose sizes they decide would have to run for more than `combinations`
       combinations of their values in each forward. Their gates are drawn one-hot (`Gumbel`), and learn all the same.
-    - *hard*: not relaxable (a real, more than 64 values). A code is drawn uniformly each step; nothing is learnt of them.
+    - *hard*: not relaxable (a real, more than 64 values). A code is drawn uniformly each step; nothing is learnt of
+      them.
 
     Args:
         supernet: Whose decisions.

@@ -18,9 +18,10 @@ __all__ = ["pc_darts"]
 def pc_darts(space: Space | Any, task: Task, *, partial: int = 4, warmup: float = 0.3, **settings: Any) -> Result:
     """`darts` where one channel of `partial` goes through the candidates and the others pass by.
 
-    Xu et al., *PC-DARTS*, ICLR 2020 (https://arxiv.org/abs/1907.05737): less memory and time, and less of an advantage for
-    candidates without parameters. Departure: edge normalisation weighs the inputs of a node; here which inputs a node
-    reads is a decision of its own where the space has it open (`archwright.subset`), with gates like any other.
+    Xu et al., *PC-DARTS*, ICLR 2020 (https://arxiv.org/abs/1907.05737): less memory and time, and less of an
+    advantage for candidates without parameters. Departure: edge normalisation weighs the inputs of a node; here
+    which inputs a node reads is a decision of its own where the space has it open (`archwright.subset`), with gates
+    like any other.
 
     Args:
         space: What to search; None for the task's own.

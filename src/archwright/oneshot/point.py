@@ -14,8 +14,8 @@ class Point:
 
     Args:
         epoch: From 1.
-        losses: Mean losses of the epoch: ``loss`` of the weights, ``gate_loss`` of the gates on the samples held out for
-            them, and what else the algorithm notes.
+        losses: Mean losses of the epoch: ``loss`` of the weights, ``gate_loss`` of the gates on the samples held out
+            for them, and what else the algorithm notes.
         metric: The goal's metric on validation, under the gates as they were made then; None where it was not measured.
         probabilities: For each decision by name how much of each value there is, in the order of its values; nothing of
             decisions that are not learnt.

@@ -40,8 +40,8 @@ def progressive(
 
     - What shrinks are the space's decisions among numbers: those called kernel, then the lengths of repeats, then all
       others (widths, expansions, ...), each stage letting all of one kind take one smaller value more. Choices between
-      modules have no order: they are drawn uniformly from the first stage of shrinking on, and of them the largest network
-      has those that make it largest.
+      modules have no order: they are drawn uniformly from the first stage of shrinking on, and of them the largest
+      network has those that make it largest.
     - Smaller kernels are the middle of larger ones, without the paper's learnt transformation; smaller widths the first
       channels, which are not sorted by importance beforehand.
     - Epochs are divided evenly among the stages of shrinking, and the learning rate comes down once over all of them.
@@ -51,7 +51,8 @@ def progressive(
         task: The learning problem.
         largest_share: Of the epochs, for the largest network alone.
         paths: Architectures a step while shrinking; the paper's 2 to 4.
-        distil: Weight of the distance from what the largest network says, beside the loss on the targets; the paper's 1.
+        distil: Weight of the distance from what the largest network says, beside the loss on the targets; the
+            paper's 1.
         candidates: Architectures measured with shared weights at the end.
         options: Of `archwright.oneshot.Options`.
     """
@@ -111,7 +112,7 @@ def stages(space: Space, largest: Sequence[int]) -> list[dict[int, list[int]]]:
 
 
 def _downwards(d: Any, start: int) -> list[int]:
-    """Codes in the order in which they join: from the one to start from, the nearest number first; [] without numbers."""
+    """Codes in the order in which they join: the one to start from, then the nearest number; [] without numbers."""
     if d.kind == "real" or d.size > 16 or d.size < 2:
         return []  # drawn uniformly: too many to let in one by one
     values = [d.value(code) for code in range(d.size)]

@@ -12,15 +12,33 @@ from torch.nn import functional
 
 from archwright.oneshot.gates import Dirichlet, Maker
 from archwright.oneshot.logits import Logits
+from archwright.supernet import Supernet, Table
 
-__all__ = ["Anchor", "BetaDecay", "Entropy", "Regulariser", "entropy"]
+__all__ = ["Anchor", "BetaDecay", "Entropy", "ExpectedCost", "Moment", "Regulariser", "entropy"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a term may look at in one step.
+
+    Args:
+        logits: As they are.
+        maker: How gates are made of them.
+        progress: How far the run is, 0..1.
+        gates: Those of this step: what a term needs to know of decisions of which one value at a time is drawn.
+    """
+
+    logits: Logits
+    maker: Maker
+    progress: float
+    gates: Sequence[int | Tensor]
 
 
 class Regulariser(Protocol):
     """A term of the loss of the gates."""
 
-    def __call__(self, logits: Logits, maker: Maker, progress: float) -> Tensor:
-        """The term as a scalar; `progress` is how far the run is, 0..1."""
+    def __call__(self, now: Moment) -> Tensor:
+        """The term as a scalar."""
         ...
 
 
@@ -28,16 +46,18 @@ class Regulariser(Protocol):
 class BetaDecay:
     """Keep the gates from drifting apart by the size of their logits: ``weight * mean over decisions of logsumexp``.
 
-    Ye et al., *beta-DARTS*, CVPR 2022 (https://arxiv.org/abs/2203.01665). The weight rises straight from 0, in the paper to 50.
+    Ye et al., *beta-DARTS*, CVPR 2022 (https://arxiv.org/abs/2203.01665). The weight rises straight from 0, in the
+    paper to 50.
 
     Args:
-        weight: At the end.
+        weight: At the end. The term pushes the most probable value down, against a loss that on small data soon is
+            near 0: with the paper's weight the order of the values comes out reversed there.
     """
 
-    weight: float = 50.0
+    weight: float = 1.0
 
-    def __call__(self, logits: Logits, maker: Maker, progress: float) -> Tensor:
-        return self.weight * progress * torch.stack([v.logsumexp(0) for v in logits.values]).mean()
+    def __call__(self, now: Moment) -> Tensor:
+        return self.weight * now.progress * torch.stack([v.logsumexp(0) for v in now.logits.values]).mean()
 
 
 @dataclass(frozen=True)
@@ -53,8 +73,8 @@ class Entropy:
 
     weight: float = 0.1
 
-    def __call__(self, logits: Logits, maker: Maker, progress: float) -> Tensor:
-        return self.weight * progress * entropy(logits.probabilities(maker))
+    def __call__(self, now: Moment) -> Tensor:
+        return self.weight * now.progress * entropy(now.logits.probabilities(now.maker))
 
 
 @dataclass(frozen=True)
@@ -69,10 +89,42 @@ class Anchor:
 
     weight: float = 1e-3
 
-    def __call__(self, logits: Logits, maker: Maker, progress: float) -> Tensor:
-        if not isinstance(maker, Dirichlet):
-            raise ValueError(f"Anchor is for the concentrations of Dirichlet gates, not for {maker}")
-        return self.weight * torch.stack([functional.elu(v).square().sum() for v in logits.values]).sum()
+    def __call__(self, now: Moment) -> Tensor:
+        if not isinstance(now.maker, Dirichlet):
+            raise ValueError(f"Anchor is for the concentrations of Dirichlet gates, not for {now.maker}")
+        return self.weight * torch.stack([functional.elu(v).square().sum() for v in now.logits.values]).sum()
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedCost:
+    """``weight * max(0, expected cost / limit - 1)``: a pull towards a ceiling, and nothing below it.
+
+    As in ProxylessNAS (Cai et al., ICLR 2019, https://arxiv.org/abs/1812.00332) the expectation over gates is
+    differentiable; the hinge is ours. It brings gates near the ceiling. That the architecture which is read out
+    meets it, exactly, is seen to by `archwright.oneshot.fitting`.
+
+    Args:
+        supernet: Whose costs.
+        table: Of one cost, by `Supernet.table`.
+        limit: The ceiling.
+        weight: Of the term.
+    """
+
+    supernet: Supernet
+    table: Table
+    limit: float
+    weight: float = 1.0
+
+    def __call__(self, now: Moment) -> Tensor:
+        return self.weight * (self.expected(now) / self.limit - 1).clamp(min=0)
+
+    def expected(self, now: Moment) -> Tensor:
+        """The expected cost: over all gates where they are soft, of the drawn value where one at a time is drawn."""
+        entries = list(now.gates)
+        for i, p in enumerate(now.logits.probabilities(now.maker)):
+            if p is not None and i not in now.logits.single:
+                entries[i] = p
+        return self.supernet.expected(entries, self.table)
 
 
 def entropy(probabilities: Sequence[Tensor | None]) -> Tensor:

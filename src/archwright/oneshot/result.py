@@ -27,8 +27,8 @@ class Ranked:
         architecture: Which.
         metrics: On validation, with its shared weights and its own batch-norm statistics.
         costs: Its parameters, and every cost with a ceiling.
-        regret: How much the gates prefer the unconstrained choice (`archwright.oneshot.fitting.Fit`); None where nothing
-            was learnt of it.
+        regret: How much the gates prefer the unconstrained choice (`archwright.oneshot.fitting.Fit`); None where
+            nothing was learnt of it.
     """
 
     architecture: Architecture
@@ -99,7 +99,7 @@ class Result:
 
     @property
     def gap(self) -> float | None:
-        """The discretisation gap: how much worse what was read out is than the gates, in the metric; None without gates."""
+        """The discretisation gap: by how much what was read out is worse than the gates, in the metric."""
         if self.soft is None:
             return None
         lost = self.soft - self.metrics[self.metric]
@@ -112,12 +112,12 @@ class Result:
         return Shared(self.supernet, self.task, **settings)
 
     def subnet(self, architecture: Architecture | None = None) -> nn.Module:
-        """An architecture (the one to take) as a plain module with its shared weights, ready to be measured or tuned."""
+        """An architecture (by default the one to take) as a plain module with its shared weights, ready to be tuned."""
         return self.evaluator().subnet(self.architecture if architecture is None else architecture)
 
     def __repr__(self) -> str:
         gap = "" if self.gap is None else f", gap {self.gap:+.4g}"
         return (
-            f"<{self.algorithm} on {self.task.name!r}: {self.metric} {self.metrics[self.metric]:.4g} with shared weights"
-            f"{gap}; {len(self.history)} epochs, {self.seconds:.1f} s>"
+            f"<{self.algorithm} on {self.task.name!r}: {self.metric} {self.metrics[self.metric]:.4g} with shared "
+            f"weights{gap}; {len(self.history)} epochs, {self.seconds:.1f} s>"
         )

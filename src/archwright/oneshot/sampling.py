@@ -24,10 +24,10 @@ def uniform(space: Space, seed: int, step: int, path: int = 0) -> Architecture:
 def fair(space: Space, seed: int, number: int) -> Architecture:
     """The path of this number, such that each value of a decision is taken equally often.
 
-    A decision of n values goes through them in a random order, then in another, and so on: n paths that begin at a multiple
-    of n take each value exactly once, and so do all decisions of n values at once. Where a rule of the space forbids what
-    comes of it, a random architecture takes its place; what is live only beneath some value of another decision is taken
-    equally often on average alone.
+    A decision of n values goes through them in a random order, then in another, and so on: n paths that begin at a
+    multiple of n take each value exactly once, and so do all decisions of n values at once. Where a rule of the
+    space forbids what comes of it, a random architecture takes its place; what is live only beneath some value of
+    another decision is taken equally often on average alone.
 
     Args:
         space: Where.
@@ -64,8 +64,8 @@ def within(space: Space, allowed: Mapping[int, Sequence[int]], rng: np.random.Ge
 def extreme(space: Space, costs: Costs, *, largest: bool, sweeps: int = 2) -> Architecture:
     """The architecture of most (or fewest) multiply-accumulates, then parameters, decision by decision.
 
-    Each decision in turn takes the code that makes the network largest, the others as they are: exact where decisions do
-    not depend on each other. Decisions of many values are tried at eight of them.
+    Each decision in turn takes the code that makes the network largest, the others as they are: exact where
+    decisions do not depend on each other. Decisions of many values are tried at eight of them.
     """
     sign = -1.0 if largest else 1.0
     known: dict[Architecture, tuple[float, float]] = {}

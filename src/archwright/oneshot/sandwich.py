@@ -24,10 +24,10 @@ def sandwich(
     """Each step trains the largest architecture on the targets, the smallest and some random ones on what it says.
 
     Yu and Huang, *Universally Slimmable Networks*, ICCV 2019 (https://arxiv.org/abs/1903.05134): the sandwich rule and
-    in-place distillation; Yu et al., *BigNAS*, ECCV 2020 (https://arxiv.org/abs/2003.11142) for whole spaces. Gradients are
-    added up before the one step of the weights. Departures: largest and smallest are found decision by decision, by
-    multiply-accumulates (`archwright.oneshot.sampling.extreme`), for a space may hold more than widths; the gradient is
-    the mean over networks; no special initialisation of residual blocks.
+    in-place distillation; Yu et al., *BigNAS*, ECCV 2020 (https://arxiv.org/abs/2003.11142) for whole spaces.
+    Gradients are added up before the one step of the weights. Departures: largest and smallest are found decision by
+    decision, by multiply-accumulates (`archwright.oneshot.sampling.extreme`), for a space may hold more than widths;
+    the gradient is the mean over networks; no special initialisation of residual blocks.
 
     Args:
         space: What to search; None for the task's own.

@@ -23,9 +23,9 @@ __all__ = ["found_by", "searched"]
 def searched(session: Session, *, candidates: int, strategy: Strategy | None = None) -> tuple[Ranked, ...]:
     """The best of `candidates` architectures that a strategy proposes and shared weights measure.
 
-    Guo et al., *SPOS*, section 3.4, search by evolution; so does this, by ageing evolution with a population of a fifth of
-    the candidates. An architecture above a ceiling is not measured and does not count, up to ten for each that does. Where
-    none that was proposed fits, the search begins again from one that does.
+    Guo et al., *SPOS*, section 3.4, search by evolution; so does this, by ageing evolution with a population of a
+    fifth of the candidates. An architecture above a ceiling is not measured and does not count, up to ten for each
+    that does. Where none that was proposed fits, the search begins again from one that does.
 
     Raises:
         NothingFitsError: No architecture meets the ceilings.

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -46,7 +47,8 @@ RECIPE = Recipe(
     precision="float32",
     layout="contiguous",
 )
-"""How shared weights are trained where nothing else is said: SGD, cosine, clipped at 5, as in DARTS; the peak rate is four
+"""How shared weights are trained where nothing else is said: SGD, cosine, clipped at 5, as in DARTS; the peak rate
+is four
 times the paper's, for small data mean few steps."""
 
 FILE = "checkpoint.pt"
@@ -66,8 +68,8 @@ class Options:
         folder: Where to keep a checkpoint; a run that is called again with the same arguments goes on from it, and ends
             as if it had never stopped. None keeps nothing.
         save_every: Between two checkpoints: a time, as ``"1 min"``, or a number of steps.
-        deadline: Time that training may take, earlier runs of the same folder included: ``"10 min"`` or seconds. Then it
-            ends, and the architecture is read out from what there is.
+        deadline: Time that training may take, earlier runs of the same folder included: ``"10 min"`` or seconds.
+            Then it ends, and the architecture is read out from what there is.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``.
         top: How many architectures to read out, best first.
     """
@@ -94,8 +96,8 @@ class Options:
 class Kept(Protocol):
     """What a checkpoint can hold."""
 
-    def state_dict(self) -> Any: ...  # noqa: D102
-    def load_state_dict(self, state: Any) -> Any: ...  # noqa: D102
+    def state_dict(self) -> Any: ...
+    def load_state_dict(self, state: Any) -> Any: ...
 
 
 @dataclass
@@ -138,7 +140,9 @@ class Session:
         checkpoint: bool = False,
     ):
         if not 0 < share <= 1:
-            raise ValueError(f"share cannot be {share!r}: it is the part of the training samples for the weights, 0 to 1")
+            raise ValueError(
+                f"share cannot be {share!r}: it is the part of the training samples for the weights, 0 to 1"
+            )
         self.algorithm, self.task, self.options = algorithm, task, options
         self.objectives = _objectives(options.objectives, task)
         recipe = options.recipe or RECIPE
@@ -158,9 +162,7 @@ class Session:
         self.batches = Batches(train, self.recipe.batch_for(len(train)), seed, 1, augmented)
         self.held = None if held is None else Batches(held, min(self.batches.size, len(held)), seed, 2, None)
         self.validation = Part(task.validation.inputs.to(self.device), task.validation.targets.to(self.device))
-        supernet = Supernet(
-            self.space, task.input_shape, seed=derived(seed, 0), partial=partial, checkpoint=checkpoint
-        )
+        supernet = Supernet(self.space, task.input_shape, seed=derived(seed, 0), partial=partial, checkpoint=checkpoint)
         self.supernet: Supernet = in_layout(supernet.to(self.device), self.recipe.layout)  # type: ignore[assignment]
         self.optimizer = make_optimizer(self.supernet, self.recipe)
         _fill_momentum(self.optimizer)
@@ -223,8 +225,8 @@ class Session:
     def steps(self) -> Iterator[int]:
         """The numbers of the steps that are left, with learning rate and torch's global generator set for each.
 
-        What the caller does with a step it does before asking for the next: between two, checkpoints are written and the
-        clock is looked at. So nothing of a step is lost or done twice.
+        What the caller does with a step it does before asking for the next: between two, checkpoints are written and
+        the clock is looked at. So nothing of a step is lost or done twice.
         """
         self._restore()
         saved_at, saved_step = time.monotonic(), self.step
@@ -296,7 +298,8 @@ class Session:
         for name, mean in means.items():
             if not math.isfinite(mean):
                 raise EvaluationError(
-                    f"non-finite {name.replace('_', ' ')} in epoch {self.epoch}: try a smaller lr, or a recipe with clip_norm"
+                    f"non-finite {name.replace('_', ' ')} in epoch {self.epoch}: try a smaller lr, or a recipe with "
+                    "clip_norm"
                 )
         self.history.append(Point(epoch=self.epoch, losses=means, **found))
         return self.history[-1]
@@ -349,7 +352,7 @@ class Session:
     def _same(self) -> dict[str, str]:
         """What must not change between the parts of one run, as text."""
         return {
-            **{name: repr(value) for name, value in self.settings.items()},
+            **{name: re.sub(r" at 0x\w+", "", repr(value)) for name, value in self.settings.items()},
             "space": self.space.fingerprint,
             "data": hashlib.sha256(self.task.fingerprint.encode()).hexdigest()[:16],
             "recipe": json.dumps(self.recipe.to_json()),
@@ -358,7 +361,7 @@ class Session:
 
 
 def _fill_momentum(optimizer: torch.optim.Optimizer) -> None:
-    """Zeros for momentum, so that weights which join in later do not break the fused step; the first step is the same."""
+    """Zeros for momentum, so that weights which join in later do not break the fused step; no step changes by it."""
     if isinstance(optimizer, torch.optim.SGD):
         for group in optimizer.param_groups:
             if group["momentum"]:

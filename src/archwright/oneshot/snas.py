@@ -18,9 +18,9 @@ __all__ = ["snas"]
 def snas(space: Space | Any, task: Task, *, start: float = 1.0, end: float = 0.1, **settings: Any) -> Result:
     """Gates drawn from concrete distributions that come down to one-hot; one loss trains weights and gates together.
 
-    Xie et al., *SNAS: Stochastic Neural Architecture Search*, ICLR 2019 (https://arxiv.org/abs/1812.09926). Nothing is held
-    out from the weights: the expected loss over architectures is minimised in both at once. Departure: costs are limited by
-    ceilings (``objectives=at_most(...)``), not by the paper's penalty on delay.
+    Xie et al., *SNAS: Stochastic Neural Architecture Search*, ICLR 2019 (https://arxiv.org/abs/1812.09926). Nothing
+    is held out from the weights: the expected loss over architectures is minimised in both at once. Departure: costs
+    are limited by ceilings (``objectives=at_most(...)``), not by the paper's penalty on delay.
 
     Args:
         space: What to search; None for the task's own.

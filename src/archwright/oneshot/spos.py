@@ -20,8 +20,8 @@ def spos(space: Space | Any, task: Task, *, candidates: int = 100, **options: An
     """Train shared weights one uniformly drawn architecture a step, then search them by evolution.
 
     Guo et al., *Single Path One-Shot Neural Architecture Search with Uniform Sampling*, ECCV 2020
-    (https://arxiv.org/abs/1904.00420). Departures: decisions are drawn one by one, so in a conditional space architectures
-    are not equally likely; the evolution that searches is `archwright.strategy.RegularizedEvolution`.
+    (https://arxiv.org/abs/1904.00420). Departures: decisions are drawn one by one, so in a conditional space
+    architectures are not equally likely; the evolution that searches is `archwright.strategy.RegularizedEvolution`.
 
     Args:
         space: What to search; None for the task's own.

@@ -68,8 +68,8 @@ class Trust:
     def __str__(self) -> str:
         c = self.correlation
         lines = [
-            f"shared weights and {c.n} trainings alone: Kendall's tau {c.tau:.2f} ({c.low:.2f} to {c.high:.2f}), among the "
-            f"best fifth {self.top.tau:.2f}; parameter count {self.params.tau:.2f}"
+            f"shared weights and {c.n} trainings alone: Kendall's tau {c.tau:.2f} ({c.low:.2f} to {c.high:.2f}), among "
+            f"the best fifth {self.top.tau:.2f}; parameter count {self.params.tau:.2f}"
         ]
         return "\n".join([*lines, *self.warnings])
 
@@ -85,8 +85,9 @@ def trust(
 ) -> Trust:
     """Train a sample of architectures alone and compare the order with that of shared weights.
 
-    Yu et al., *Evaluating the Search Phase of Neural Architecture Search*, ICLR 2020 (https://arxiv.org/abs/1902.08142), and
-    Zela et al., *NAS-Bench-1Shot1*, ICLR 2020 (https://arxiv.org/abs/2001.10422), found such orders often near random.
+    Yu et al., *Evaluating the Search Phase of Neural Architecture Search*, ICLR 2020
+    (https://arxiv.org/abs/1902.08142), and Zela et al., *NAS-Bench-1Shot1*, ICLR 2020
+    (https://arxiv.org/abs/2001.10422), found such orders often near random.
 
     Args:
         result: Of any algorithm here.
@@ -117,7 +118,7 @@ def trust(
             failures.append(str(error))
             continue
         values = (m.metrics[result.metric] for m in (measured, alone))
-        found.append(Checked(architecture, *values, alone.costs["params"]))
+        found.append(Checked(architecture, next(values), next(values), alone.costs["params"]))
     if len(found) < 3:
         reason = f": {failures[0]}" if failures else ""
         raise EvaluationError(f"{len(found)} architectures were measured both ways, and 3 are needed at least{reason}")

@@ -40,7 +40,7 @@ def toy_task() -> Task:
     """Waves as a task of some hundred samples."""
     from archwright.task import SequenceClassification
 
-    return SequenceClassification(*waves(), name="waves", channels="none")
+    return SequenceClassification(*waves(), name="waves")
 
 
 @functools.cache
@@ -133,7 +133,9 @@ class OneShotContract(ABC):
         from archwright.trial import Proposal
 
         result = self.usual()
-        assert result.evaluator(batch_size=128)(Proposal(result.architecture), 0).metrics.keys() == result.metrics.keys()
+        assert (
+            result.evaluator(batch_size=128)(Proposal(result.architecture), 0).metrics.keys() == result.metrics.keys()
+        )
         from archwright.evaluator.loop import outputs
 
         task = toy_task()
