@@ -110,7 +110,7 @@ def supernet():
 
     block = searchable(nn.Sequential)
     wide = nn.ConvBlock(
-        choice(*range(4, 12), name="width"),
+        choice(*range(4, 10), name="width"),
         kernel=choice(1, 3, 5, name="kernel"),
         activation=choice("relu", "silu", "tanh"),
     )
@@ -132,7 +132,7 @@ def test_decisions_that_cannot_be_soft_are_drawn(supernet):
 
 
 def test_decisions_of_few_combinations_are_soft(supernet):
-    logits = Logits(supernet, seed=0, combinations=100)
+    logits = Logits(supernet, seed=0, combinations=64)
     assert logits.single == frozenset()
 
 
@@ -141,3 +141,18 @@ def test_an_anchor_is_for_dirichlet_gates(supernet):
     assert Anchor(1.0)(Moment(logits, Dirichlet(), 0.0, [])).item() == pytest.approx(0, abs=1e-3)
     with pytest.raises(ValueError, match="Dirichlet"):
         Anchor()(Moment(logits, Softmax(), 0.0, []))
+
+
+def test_decisions_whose_values_make_what_cannot_be_added_are_drawn():
+    from archwright import nn
+
+    parts = (
+        nn.ConvBlock(4, kernel=choice(1, 3, name="kernel")),
+        choice(nn.Identity(), nn.MaxPool(2), name="halve"),
+        choice(nn.Identity(), nn.ConvBlock(kernel=3), name="operation"),
+        nn.Classifier(2),
+    )
+    logits = Logits(Supernet(Space(nn.Sequential(*parts)), (1, 8)), seed=0, combinations=16)
+    names = [d.name.rsplit("/", 1)[-1] for d in logits.space.decisions]
+    assert {names[i] for i in logits.single} == {"halve"}
+    assert {names[i] for i in logits.learnt} == {"kernel", "halve", "operation"}

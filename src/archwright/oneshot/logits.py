@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from archwright.errors import EvaluationError
 from archwright.evaluator.randomness import generator
 from archwright.oneshot.gates import Gumbel, Maker
 from archwright.supernet import Supernet
@@ -17,6 +20,9 @@ __all__ = ["Logits"]
 START = 1e-3
 """Deviation of the first logits, as in DARTS' code: nearly even gates."""
 
+TRIED = 3
+"""Random values of the other decisions under which it is tried whether what a decision's values make can be added."""
+
 
 class Logits(nn.Module):
     """The logits of a supernet's decisions, and the gates of a step.
@@ -24,8 +30,9 @@ class Logits(nn.Module):
     Decisions are of three kinds:
 
     - *soft*: the method's own gates.
-    - *single*: relaxable, but a layer whose sizes they decide would have to run for more than `combinations`
-      combinations of their values in each forward. Their gates are drawn one-hot (`Gumbel`), and learn all the same.
+    - *single*: relaxable, but what their values make cannot be added, for it differs in shape, or a layer whose sizes
+      they decide would have to run for more than `combinations` combinations of their values in each forward. Their
+      gates are drawn one-hot (`Gumbel`), and learn all the same.
     - *hard*: not relaxable (a real, more than 64 values). A code is drawn uniformly each step; nothing is learnt of
       them.
 
@@ -42,7 +49,8 @@ class Logits(nn.Module):
         self.learnt = tuple(
             i for i, (d, soft) in enumerate(zip(decisions, supernet.relaxable, strict=True)) if soft and d.size > 1
         )
-        self.single = _single(supernet, self.learnt, combinations)
+        self.single = _crowded(supernet, self.learnt, combinations)
+        self.single |= _unlike(supernet, [i for i in self.learnt if i not in self.single], seed)
         self.hard = tuple(i for i, d in enumerate(decisions) if i not in self.learnt and d.size > 1)
         draws = generator("cpu", seed, 101)
         self.values = nn.ParameterList(
@@ -69,7 +77,8 @@ class Logits(nn.Module):
         return found
 
 
-def _single(supernet: Supernet, learnt: tuple[int, ...], combinations: int) -> frozenset[int]:
+def _crowded(supernet: Supernet, learnt: Sequence[int], combinations: int) -> frozenset[int]:
+    """Decisions of layers that would have to run too often."""
     found: set[int] = set()
     for place in supernet.modules():
         if isinstance(place, Elastic):
@@ -77,3 +86,41 @@ def _single(supernet: Supernet, learnt: tuple[int, ...], combinations: int) -> f
             if math.prod(supernet.space.decisions[i].size for i in own) > combinations:
                 found.update(own)
     return frozenset(found)
+
+
+def _unlike(supernet: Supernet, candidates: Sequence[int], seed: int) -> frozenset[int]:
+    """Decisions whose values make what cannot be added, found by trying: all at once, or else one after the other."""
+    decisions = supernet.space.decisions
+    rng = np.random.default_rng([seed, 102])
+    device = next(supernet.parameters()).device
+    zeros = torch.zeros(2, *supernet.input_shape, dtype=supernet.input_dtype, device=device)
+
+    def works(soft: Sequence[int], i: int | None) -> bool:
+        for _ in range(TRIED):
+            # The others are at random codes, such that decision i is live if that is not rare.
+            drawn = supernet.space.sample_codes(rng, 32)
+            row = next((r for r in drawn if i is None or r[i] >= 0), drawn[0]).tolist()
+            entries: list[int | Tensor] = [
+                c if c >= 0 else int(rng.integers(d.size)) for c, d in zip(row, decisions, strict=True)
+            ]
+            for j in soft:
+                entries[j] = torch.full((decisions[j].size,), 1 / decisions[j].size, device=device)
+            try:
+                supernet(zeros, entries)
+            except EvaluationError:
+                return False
+        return True
+
+    mode = supernet.training
+    supernet.eval()
+    try:
+        with torch.no_grad():
+            if works(candidates, None):
+                return frozenset()
+            soft: list[int] = []
+            for i in candidates:
+                if works([*soft, i], i):
+                    soft.append(i)
+            return frozenset(candidates) - frozenset(soft)
+    finally:
+        supernet.train(mode)
