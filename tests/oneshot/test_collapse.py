@@ -17,7 +17,10 @@ def generator():
 def test_the_largest_eigenvalue_is_found_whatever_the_signs(eigenvalues):
     basis, _ = torch.linalg.qr(torch.randn(3, 3, generator=generator(), dtype=torch.float64))
     matrix = basis @ torch.diag(torch.tensor(eigenvalues, dtype=torch.float64)) @ basis.T
-    values = [torch.zeros(2, dtype=torch.float64, requires_grad=True), torch.zeros(1, dtype=torch.float64, requires_grad=True)]
+    values = [
+        torch.zeros(2, dtype=torch.float64, requires_grad=True),
+        torch.zeros(1, dtype=torch.float64, requires_grad=True),
+    ]
 
     def loss():
         x = torch.cat(values)

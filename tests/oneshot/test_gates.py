@@ -103,7 +103,6 @@ def test_entropy_is_one_where_nothing_is_decided_and_zero_where_all_is():
     assert entropy([]).item() == 0
 
 
-
 @pytest.fixture
 def supernet():
     from archwright import nn

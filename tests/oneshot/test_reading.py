@@ -68,5 +68,7 @@ def test_depth_kernel_and_width_are_learnt_too():
     from archwright.space import repeat
 
     block = nn.ConvBlock(choice(4, 6, name="width"), kernel=choice(1, 3, name="kernel"))
-    result = darts(Space(nn.Sequential(repeat(block, integer(1, 2, name="depth")), nn.Classifier(2))), toy_task(), epochs=2)
+    result = darts(
+        Space(nn.Sequential(repeat(block, integer(1, 2, name="depth")), nn.Classifier(2))), toy_task(), epochs=2
+    )
     assert {name.rsplit("/", 1)[-1] for name in result.logits} == {"depth", "width", "kernel"}

@@ -30,10 +30,10 @@ def test_it_compares_a_sample_trained_alone_with_shared_weights(trained):
 
 def test_shared_weights_that_learnt_rank_better_than_chance(trained):
     # The convolution over time separates the classes, the others do not: both ways of measuring must see that.
-    architectures = [
-        a for a in toy_space() if a["operation"] != "Pool" and a["3/dropout"] == 0 and a["0/width"] == 8
-    ]
-    found = trust(trained, architectures=architectures, recipe=Recipe(epochs=10, precision="float32", layout="contiguous"))
+    architectures = [a for a in toy_space() if a["operation"] != "Pool" and a["3/dropout"] == 0 and a["0/width"] == 8]
+    found = trust(
+        trained, architectures=architectures, recipe=Recipe(epochs=10, precision="float32", layout="contiguous")
+    )
     assert found.correlation.tau > 0.3
 
 

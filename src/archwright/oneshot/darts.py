@@ -85,8 +85,8 @@ def bilevel(
         cost_weight: Of the expected excess over each ceiling on params, macs or latency_ms, in the loss of the gates
             (`archwright.oneshot.ExpectedCost`). Latency is measured, so runs with a ceiling on it are not repeatable
             to the bit.
-        combinations: At most 64. A layer whose sizes would have to be tried in more combinations than this in each forward has
-            their gates drawn one-hot instead (`archwright.oneshot.logits.Logits`).
+        combinations: At most 64. A layer whose sizes would have to be tried in more combinations than this in each
+            forward has their gates drawn one-hot instead (`archwright.oneshot.logits.Logits`).
         checkpoint: Compute candidates again in backward instead of keeping them: less memory, more time.
         options: Of `archwright.oneshot.Options`.
     """
@@ -298,7 +298,9 @@ def _read_out(session: Session, logits: Logits, gates: Maker, read: Reading) -> 
 
 def _check(order: int, joint: bool, share: float, warmup: float, combinations: int) -> None:
     if not 1 <= combinations <= MOST_COMBINATIONS:
-        raise ValueError(f"combinations cannot be {combinations!r}: 1 to {MOST_COMBINATIONS} forwards of a layer each time")
+        raise ValueError(
+            f"combinations cannot be {combinations!r}: 1 to {MOST_COMBINATIONS} forwards of a layer each time"
+        )
     if order not in (1, 2):
         raise ValueError(f"order cannot be {order!r}: 1, or 2 for the gradient through a step of the weights")
     if joint and order == 2:

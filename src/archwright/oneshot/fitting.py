@@ -189,7 +189,9 @@ def _walked(space: Space, table: Sequence[Mapping[int, float]], ceilings: _Ceili
             if excess <= before / 2:
                 break
         if excess == before:
-            raise ceilings.nothing(f"from the preferred one down by single changes, over {len(ceilings._known):,} others")
+            raise ceilings.nothing(
+                f"from the preferred one down by single changes, over {len(ceilings._known):,} others"
+            )
     improved = True
     while improved:
         base = _regret(table, here)
