@@ -1,5 +1,7 @@
 """Gates weigh what candidates make, and leave nothing behind."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from archwright.supernet import Supernet
 class Counted(torch.nn.Module):
     """Counts its forwards, of all copies together."""
 
-    seen: list = []
+    seen: ClassVar[list] = []
 
     def __init__(self, name, channels=4):
         super().__init__()
@@ -231,5 +233,5 @@ def test_too_many_soft_combinations_at_one_layer_are_refused_by_name():
     space = space_of(nn.ConvBlock(choice(*range(4, 14), name="width"), choice(1, 3, 5, 7, 9, 11, 13, name="kernel")))
     supernet = Supernet(space, (4, 14, 14))
     gates = [torch.full((d.size,), 1 / d.size) for d in space.decisions]
-    with pytest.raises(SpaceError, match="more than 64 times.*'width', 'kernel'"):
+    with pytest.raises(SpaceError, match=r"more than 64 times.*'width', 'kernel'"):
         supernet(torch.randn(2, 4, 14, 14), gates)

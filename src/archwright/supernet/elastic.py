@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -308,7 +309,8 @@ class Elastic(nn.Module):
 
     def built(self, codes: list[int]) -> nn.Module:
         """As `made`, drawing from torch's global generator."""
-        made = build(self.node, self.layout, codes, scope=self.scope, path=self.path, visitor=self._visitor)
+        visitor = self._visitor if self.inner else None
+        made = build(self.node, self.layout, codes, scope=self.scope, path=self.path, visitor=visitor)
         if not isinstance(made, nn.Module):
             raise EvaluationError(
                 f"{self.name!r}: {getattr(self.node, 'function', self.node)!r} made a {type(made).__name__} for some "
@@ -331,11 +333,9 @@ class Elastic(nn.Module):
             with Weightless():
                 made = self.completed(self.made(own, gates), shape, dtype)
             parts = list(made.modules())
-            if all(type(part).__module__.startswith(OURS) for part in parts):
-                if not any(part._buffers and not isinstance(part, _NormBase) for part in parts):
-                    return made
-            else:
-                self.light = False
+            self.light = all(_ours(type(part)) for part in parts)
+            if self.light and not any(part._buffers and not isinstance(part, _NormBase) for part in parts):
+                return made
         return self.completed(self.made(own, gates), shape, dtype)
 
     def shortcut(self, residual: Residual, before: tuple[int, ...], after: tuple[int, ...]) -> nn.Module:
@@ -372,6 +372,11 @@ class Elastic(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self._skeletons.clear()  # constants in them have a device
         return super()._apply(fn, recurse)
+
+
+@functools.cache
+def _ours(kind: type) -> bool:
+    return kind.__module__.startswith(OURS)
 
 
 def complete(made: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, gates: Gates | None = None) -> nn.Module:

@@ -150,7 +150,7 @@ class Survey:
         if new:
             by_kinds[kinds] = Seen.of(found)
         if by_kinds[kinds].note(found, origin) or new:
-            self.grown |= place.shared.settle(by_kinds)
+            self.grown |= place.shared.settle(by_kinds, kinds)
 
     def _telling(self, place: Elastic, own: tuple[int, ...], origin: Origin) -> tuple[int, ...]:
         """Which own decisions change the shapes of layers that no rule is known for."""
