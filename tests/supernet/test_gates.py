@@ -235,3 +235,27 @@ def test_too_many_soft_combinations_at_one_layer_are_refused_by_name():
     gates = [torch.full((d.size,), 1 / d.size) for d in space.decisions]
     with pytest.raises(SpaceError, match=r"more than 64 times.*'width', 'kernel'"):
         supernet(torch.randn(2, 4, 14, 14), gates)
+
+
+def kept_bytes(**settings):
+    """Bytes that a soft forward keeps for its backward, weights apart."""
+    space = space_of(choice(*(nn.ConvBlock(kernel=k) for k in (1, 3, 5)), nn.SeparableBlock(), name="op"))
+    supernet = Supernet(space, (8, 16, 16), **settings)
+    shared = {p.untyped_storage().data_ptr() for p in supernet.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        if tensor.untyped_storage().data_ptr() not in shared:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        y = supernet(torch.randn(4, 8, 16, 16, requires_grad=True), [torch.full((4,), 0.25, requires_grad=True)])
+    assert y.requires_grad
+    return sum(t.untyped_storage().nbytes() for t in kept.values())
+
+
+def test_checkpoints_and_partial_channels_keep_less_for_backward():
+    all_kept = kept_bytes()
+    assert kept_bytes(checkpoint=True) < all_kept / 4
+    assert kept_bytes(partial=4) < all_kept / 2

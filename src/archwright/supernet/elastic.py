@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -233,7 +232,9 @@ class Elastic(nn.Module):
 
     def _soft(self, x: Tensor, gates: Gates) -> Tensor:
         combinations = list(self.combinations(gates))
-        terms, weights, names = [], [], []
+        terms: list[Tensor] = []
+        weights: list[Tensor | None] = []
+        names: list[str] = []
         for own in combinations:
             codes = list(gates.codes)
             for i, code in zip(self.own, own, strict=True):
@@ -245,7 +246,7 @@ class Elastic(nn.Module):
                 changed_in_place(repr(self.name), "a candidate", x, version)
             weights.append(self.weight(own, gates))
             names.append(self.described(own))
-        return weighed_sum(repr(self.name), names, weights, terms, pads=True)  # type: ignore[arg-type]
+        return weighed_sum(repr(self.name), names, weights, terms, pads=True)
 
     def combinations(self, gates: Gates, most: int = MOST_COMBINATIONS) -> Iterator[tuple[int, ...]]:
         """All combinations of own codes whose gates are not zero; -1 for one that is not live in it.
@@ -333,7 +334,7 @@ class Elastic(nn.Module):
             with Weightless():
                 made = self.completed(self.made(own, gates), shape, dtype)
             parts = list(made.modules())
-            self.light = all(_ours(type(part)) for part in parts)
+            self.light = all(type(part).__module__.startswith(OURS) for part in parts)
             if self.light and not any(part._buffers and not isinstance(part, _NormBase) for part in parts):
                 return made
         return self.completed(self.made(own, gates), shape, dtype)
@@ -372,11 +373,6 @@ class Elastic(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self._skeletons.clear()  # constants in them have a device
         return super()._apply(fn, recurse)
-
-
-@functools.cache
-def _ours(kind: type) -> bool:
-    return kind.__module__.startswith(OURS)
 
 
 def complete(made: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, gates: Gates | None = None) -> nn.Module:

@@ -8,7 +8,6 @@ https://arxiv.org/abs/1908.09791).
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -101,13 +100,14 @@ def _layer(module: nn.Module, parent: nn.Module | None, name: str, tensors: list
     return Layer(module, (("opaque", f"{type(module).__module__}.{type(module).__qualname__}", ranks),), (axes,), True)
 
 
-@functools.cache
 def _rule(kind: type, parent: type) -> Callable[..., Options] | None:
-    for kinds, within, rule in _RULES:
-        if issubclass(kind, kinds) and issubclass(parent, within):
-            return rule
-    return None
+    if (kind, parent) not in _found:
+        matching = (r for kinds, within, r in _RULES if issubclass(kind, kinds) and issubclass(parent, within))
+        _found[kind, parent] = next(matching, None)
+    return _found[kind, parent]
 
+
+_found: dict[tuple[type, type], Callable[..., Options] | None] = {}
 
 Options = list[tuple[tuple[Any, ...], dict[str, Axes]]]
 
