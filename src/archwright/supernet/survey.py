@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from archwright.errors import EvaluationError
 from archwright.nn.connect import Residual
 from archwright.nn.inferred import is_materialized
-from archwright.supernet.elastic import CHECKED, Elastic, complete, untouched
+from archwright.supernet.elastic import Elastic
 from archwright.supernet.gates import Gates
 from archwright.supernet.shared import Seen
+from archwright.supernet.skeleton import CHECKED, complete, untouched
 from archwright.supernet.slicing import Layer
 from archwright.supernet.weightless import Shapes
 
