@@ -1,9 +1,9 @@
 """Supernets: what shared weights cost beside single networks.
 
 A path through the supernet is compared with the same network taken out of it: forward and backward of a batch of 64,
-the two taking turns, so that a disturbance of the machine meets both. "First" is a path's first step, when the parts that
-it needs are made; that is every step of a training that draws another architecture each time.
-Peak memory is that of a process of its own for each row, above what it held before the step.
+the two taking turns, so that a disturbance of the machine meets both. "First" is a path's first step, when the parts
+that it needs are made, as in a training that draws another architecture each step. Many parts have been met after some
+hundred architectures, so it is asked at the start of a training and later.
 
     python benchmarks/supernet.py            # Markdown for RESULTS.md; some minutes
 """
@@ -11,8 +11,6 @@ Peak memory is that of a process of its own for each row, above what it held bef
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -23,6 +21,7 @@ import torch
 from machine import heading, row, seconds, spread, table_head
 
 from archwright import nn
+from archwright.cost.counting import Walk
 from archwright.space import Space
 from archwright.supernet import Supernet
 
@@ -55,13 +54,24 @@ def step(run: Callable[[], torch.Tensor]) -> float:
     return time.perf_counter() - began
 
 
-def overhead(name: str, architectures: int, turns: int) -> tuple[list[float], list[float], list[float]]:
-    """For each architecture: milliseconds alone, and how many times that a path takes at first and afterwards."""
+def overhead(name: str, architectures: int, turns: int, before: int) -> tuple[list[float], list[float], list[float]]:
+    """For each architecture: milliseconds alone, and how many times that a path takes at first and afterwards.
+
+    Args:
+        name: Of the space.
+        architectures: How many.
+        turns: Steps of each of the two afterwards.
+        before: So many other architectures were run before.
+    """
     space, shape = SPACES[name]()
     supernet = Supernet(space, shape).train()
     x = torch.randn(BATCH, *shape)
+    rng = np.random.default_rng(0)
+    with torch.no_grad():
+        for architecture in space.sample(rng, before):
+            supernet(x[:2], architecture)
     alone, first, later = [], [], []
-    for architecture in space.sample(np.random.default_rng(0), architectures):
+    for architecture in space.sample(rng, architectures):
         network = supernet.subnet(architecture)
         step(lambda: network(x))  # noqa: B023
         new = step(lambda: supernet(x, architecture))  # noqa: B023
@@ -74,35 +84,34 @@ def overhead(name: str, architectures: int, turns: int) -> tuple[list[float], li
     return alone, first, later
 
 
-def _peak(pipe: Any, name: str, soft: bool, settings: dict[str, Any]) -> None:
-    torch.set_num_threads(1)
+class Live(Walk):
+    """Follows the memory of all tensors that come into being, computing everything."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else (out,):
+            if isinstance(tensor, torch.Tensor):
+                self._watch(tensor, args)
+        return out
+
+
+def peak(name: str, soft: bool, **settings: Any) -> float:
+    """Mebibytes of tensors alive at once in one step of a batch of 64, weights apart, their gradients included."""
     space, shape = SPACES[name]()
     supernet = Supernet(space, shape, **settings).train()
     gates: Any = space.sample(np.random.default_rng(0))
     if soft:
-        gates = [torch.full((d.size,), 1 / d.size) for d in space.decisions]
-    step(lambda: supernet(torch.randn(2, *shape), gates))
-    x = torch.randn(4 * BATCH, *shape)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    step(lambda: supernet(x, gates))
-    pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10)
-
-
-def peak(name: str, soft: bool, **settings: Any) -> float:
-    """Mebibytes that one step needs on top, of a batch of 256."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_peak, args=(there, name, soft, settings))
-    process.start()
-    there.close()
-    found: float = here.recv()
-    process.join()
-    return found
+        gates = [torch.full((d.size,), 1 / d.size, requires_grad=True) for d in space.decisions]
+    x = torch.randn(BATCH, *shape)
+    with Live([*supernet.parameters(), *supernet.buffers()], [x]) as live:
+        step(lambda: supernet(x, gates))
+    return live.peak_bytes / 2**20
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--architectures", type=int, default=100)
+    arguments.add_argument("--before", type=int, default=1000)
     arguments.add_argument("--turns", type=int, default=5)
     arguments.add_argument("--subnets", type=int, default=1000)
     given = arguments.parse_args()
@@ -112,11 +121,12 @@ def main() -> None:
         f"A path against the same network alone, forward and backward of {BATCH}, one thread; median (least to "
         f"greatest) over {given.architectures} random architectures. Goal: at most {GOAL} times, at first too.\n"
     )
-    print(table_head("space", "alone", "path, times alone", "path at first, times alone"))
+    print(table_head("space", "run before", "alone", "path, times alone", "path at first, times alone"))
     for name in SPACES:
-        alone, first, later = overhead(name, given.architectures, given.turns)
-        print(row(name, spread(alone, "ms"), spread(later, "times"), spread(first, "times")), flush=True)
-    print("\nPeak memory of one step, batch 256, of the cells.\n")
+        for before in (0, given.before):
+            alone, first, later = overhead(name, given.architectures, given.turns, before)
+            print(row(name, before, spread(alone, "ms"), spread(later, "times"), spread(first, "times")), flush=True)
+    print(f"\nPeak memory of tensors in one step, batch {BATCH}, of the cells.\n")
     print(table_head("gates", "MiB"))
     for what, soft, settings in (
         ("one path", False, {}),
@@ -125,7 +135,7 @@ def main() -> None:
         ("all soft, partial=4", True, {"partial": 4}),
         ("all soft, partial=4, checkpoint=True", True, {"partial": 4, "checkpoint": True}),
     ):
-        print(row(what, f"{peak('cells 3x16x16', soft, **settings):.0f}"), flush=True)
+        print(row(what, f"{peak('cells 3x16x16', soft, **settings):.1f}"), flush=True)
     print(f"\nMaking supernets, and taking {given.subnets:,} networks out.\n")
     print(table_head("space", "made in", "parameters", f"{given.subnets:,} networks in"))
     for name, space, shape in (

@@ -38,7 +38,7 @@ def test_candidates_whose_shapes_cannot_be_added():
 
 def test_depths_whose_positions_cannot_be_added():
     net = supernet(repeat(nn.ConvBlock(stride=2), (0, 1), name="deep"))
-    with pytest.raises(EvaluationError, match="repeat 'deep/times'.*0 times.*1 times"):
+    with pytest.raises(EvaluationError, match=r"repeat 'deep/times'.*0 times.*1 times"):
         net(X, [torch.tensor([0.5, 0.5])])
 
 
@@ -64,7 +64,7 @@ def test_a_repeated_module_that_changes_what_an_earlier_exit_has_made():
 
 def test_a_batch_of_one_in_training_with_batch_norm():
     net = supernet(nn.Flatten(), nn.LinearBlock(choice(4, 8), norm="batch"), shape=(4, 5, 5))
-    with pytest.raises(EvaluationError, match="at '1'.*batch norm cannot train on a batch of 1"):
+    with pytest.raises(EvaluationError, match=r"at '1'.*batch norm cannot train on a batch of 1"):
         net.train()(X[:1], [0])
     assert net.eval()(X[:1], [0]).shape == (1, 4)
 
@@ -77,7 +77,7 @@ def test_inputs_of_another_size_are_told_by_place():
 
 def test_an_architecture_that_cannot_be_is_told_by_place():
     net = supernet(nn.SelfAttention(choice(1, 3, name="heads")), nn.Classifier(2), shape=(4, 6))
-    with pytest.raises(EvaluationError, match="at '0'.*3 heads do not divide 4 channels"):
+    with pytest.raises(EvaluationError, match=r"at '0'.*3 heads do not divide 4 channels"):
         net(torch.randn(2, 4, 6), [1])
 
 
@@ -93,7 +93,7 @@ def test_an_error_of_a_users_module_is_told_by_place():
             return x
 
     net = supernet(nn.ConvBlock(4), searchable(Fails)(choice(1, 2, name="n")))
-    with pytest.raises(EvaluationError, match="at '1'.*two is too many"):
+    with pytest.raises(EvaluationError, match=r"at '1'.*two is too many"):
         net(X, [1])
 
 

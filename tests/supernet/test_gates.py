@@ -1,5 +1,7 @@
 """Gates weigh what candidates make, and leave nothing behind."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from archwright.supernet import Supernet
 class Counted(torch.nn.Module):
     """Counts its forwards, of all copies together."""
 
-    seen: list = []
+    seen: ClassVar[list] = []
 
     def __init__(self, name, channels=4):
         super().__init__()
@@ -231,5 +233,29 @@ def test_too_many_soft_combinations_at_one_layer_are_refused_by_name():
     space = space_of(nn.ConvBlock(choice(*range(4, 14), name="width"), choice(1, 3, 5, 7, 9, 11, 13, name="kernel")))
     supernet = Supernet(space, (4, 14, 14))
     gates = [torch.full((d.size,), 1 / d.size) for d in space.decisions]
-    with pytest.raises(SpaceError, match="more than 64 times.*'width', 'kernel'"):
+    with pytest.raises(SpaceError, match=r"more than 64 times.*'width', 'kernel'"):
         supernet(torch.randn(2, 4, 14, 14), gates)
+
+
+def kept_bytes(**settings):
+    """Bytes that a soft forward keeps for its backward, weights apart."""
+    space = space_of(choice(*(nn.ConvBlock(kernel=k) for k in (1, 3, 5)), nn.SeparableBlock(), name="op"))
+    supernet = Supernet(space, (8, 16, 16), **settings)
+    shared = {p.untyped_storage().data_ptr() for p in supernet.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        if tensor.untyped_storage().data_ptr() not in shared:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        y = supernet(torch.randn(4, 8, 16, 16, requires_grad=True), [torch.full((4,), 0.25, requires_grad=True)])
+    assert y.requires_grad
+    return sum(t.untyped_storage().nbytes() for t in kept.values())
+
+
+def test_checkpoints_and_partial_channels_keep_less_for_backward():
+    all_kept = kept_bytes()
+    assert kept_bytes(checkpoint=True) < all_kept / 4
+    assert kept_bytes(partial=4) < all_kept / 2

@@ -96,7 +96,7 @@ def test_a_block_shares_with_and_without_its_norm_and_its_widening():
 
 def test_grouped_convolutions_are_cut_group_by_group():
     space = space_of(nn.ConvBlock(8, groups=choice(1, 2, 0)), nn.ConvBlock(choice(4, 8), groups=2))
-    supernet, made = subnets(space, (4, 6, 6))
+    _, made = subnets(space, (4, 6, 6))
     small, large = only(made[1, 4][1], torch.nn.Conv2d), only(made[1, 8][1], torch.nn.Conv2d)
     torch.testing.assert_close(small.weight.view(2, 2, 4, 3, 3), large.weight.view(2, 4, 4, 3, 3)[:, :2])
 
@@ -137,7 +137,7 @@ def test_an_opaque_module_with_an_open_number_has_candidates_of_its_own_and_is_t
 
 def test_too_many_candidates_of_an_opaque_module_are_refused():
     space = space_of(searchable(Opaque)(integer(1, 500, name="n")), nn.Classifier(2))
-    with pytest.raises(SpaceError, match="500 separate candidates.*'n'"):
+    with pytest.raises(SpaceError, match=r"500 separate candidates.*'n'"):
         Supernet(space, (5,))
 
 
@@ -152,7 +152,7 @@ def test_tied_weights_stay_tied():
             return self.a(x) * self.b(x)
 
     space = space_of(searchable(Tied)(choice(3, 5)), nn.Classifier(2))
-    supernet, made = subnets(space, (4,))
+    supernet, _ = subnets(space, (4,))
     x = torch.randn(3, 4)
     for a in space:
         network = supernet.subnet(a)

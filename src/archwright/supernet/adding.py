@@ -13,14 +13,14 @@ __all__ = ["changed_in_place", "version_of", "weighed_sum"]
 
 
 def weighed_sum(
-    where: str, names: Sequence[str], gates: Sequence[Tensor], terms: Sequence[Tensor], pads: bool
+    where: str, names: Sequence[str], gates: Sequence[Tensor | None], terms: Sequence[Tensor], pads: bool
 ) -> Tensor:
     """``sum_i gates[i] * terms[i]``.
 
     Args:
         where: The place, for the error.
         names: What made each term, for the error.
-        gates: A number each.
+        gates: A number each; None for a term that is weighed already.
         terms: Results, of one shape.
         pads: Fill fewer channels up with zeros to the most (Wan et al., *FBNetV2*, CVPR 2020,
             https://arxiv.org/abs/2004.05565, section 3.1).
@@ -37,7 +37,7 @@ def weighed_sum(
         terms = [t if t.shape[1] == most else pad(t, (0, 0) * (t.dim() - 2) + (0, most - t.shape[1])) for t in terms]
     total = None
     for gate, term in zip(gates, terms, strict=True):
-        weighed = gate.to(term.dtype) * term
+        weighed = term if gate is None else gate.to(term.dtype) * term
         total = weighed if total is None else total + weighed
     assert total is not None
     return total

@@ -16,8 +16,9 @@ from archwright.space.build import Path, build
 from archwright.space.layout import Layout, Scope, inner_scope, label, plain
 from archwright.space.nodes import Call, Choice, Decided, Node, Repeat, Subset
 from archwright.supernet.depth import Chain, Depth
-from archwright.supernet.elastic import Copied, Elastic, StandIn
+from archwright.supernet.elastic import Elastic
 from archwright.supernet.mixed import Mixed
+from archwright.supernet.skeleton import Copied, StandIn
 from archwright.supernet.states import SoftStates, is_state_cell
 
 __all__ = ["Tree", "compiled"]

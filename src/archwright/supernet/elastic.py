@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,101 +10,28 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from archwright.errors import ArchwrightError, EvaluationError, SpaceError
-from archwright.nn.cell import Cell, StateCell
-from archwright.nn.connect import Parallel, Residual
-from archwright.nn.inferred import Block, is_materialized
+from archwright.nn.connect import Residual
+from archwright.nn.inferred import is_materialized
 from archwright.space.build import Path, build
 from archwright.space.layout import Layout, Scope
 from archwright.supernet.adding import changed_in_place, version_of, weighed_sum
 from archwright.supernet.gates import SOFT, Gates, active, current
-from archwright.supernet.shared import Bound, Shared
+from archwright.supernet.shared import Shared
+from archwright.supernet.skeleton import CHECKED, Skeleton, StandIn, Standing, complete, untouched
 from archwright.supernet.slicing import Layer, layers
 from archwright.supernet.weightless import Weightless
 
-__all__ = ["MOST_COMBINATIONS", "Copied", "Elastic", "StandIn"]
+__all__ = ["MOST_COMBINATIONS", "Elastic"]
 
 MOST_COMBINATIONS = 64
 """Soft gates on a layer's own decisions run it once for each combination of their values: at most so often."""
 
-MOST_SKELETONS = 1024
+MOST_SKELETONS = 256
 """A place keeps as many of its networks without weights; the oldest is forgotten first."""
-
-CHECKED = (Parallel, Cell, StateCell)
-"""They only wait for their first input to check that the parts fit; shapes leave no trace in them."""
-
 
 KEPT = ("shared", "groups", "reference", "how", "reason", "light")
 
 OURS = ("torch.nn.", "archwright.nn.")
-
-
-@contextmanager
-def untouched() -> Iterator[None]:
-    """Draw from torch's generator on the processor without a trace (`torch.random.fork_rng` takes longer)."""
-    state = torch.get_rng_state()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
-
-
-class Copied(Exception):
-    """A function copied a module that it was given, which it must not do for the module to stand for another."""
-
-
-class StandIn(nn.Module):
-    """Stands for a place inside a network, and owns nothing."""
-
-    def __init__(self, place: nn.Module):
-        super().__init__()
-        self.place = (place,)  # in a tuple, or it would be a part
-        self.calls = 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        """What the place makes of `x`."""
-        self.calls += 1
-        y: Tensor = self.place[0](x)
-        return y
-
-    def __deepcopy__(self, memo: Any) -> StandIn:
-        raise Copied
-
-
-class _OneGiven:
-    """A visitor that puts stand-ins at the places of modules."""
-
-    def __init__(self, given: Mapping[Path, nn.Module]):
-        self.given = given
-
-    def instead(self, path: Path) -> Any:
-        return self.given.get(path)
-
-    def made(self, path: Path, value: Any) -> None:
-        pass
-
-
-class Skeleton:
-    """A network of a place without its weights, for one combination of values and one input shape."""
-
-    def __init__(self, module: nn.Module, bound: Bound | None):
-        self.module, self.bound = module, bound
-        self.checked = type(module) in CHECKED
-
-    def __call__(self, x: Tensor, training: bool, again: bool) -> Tensor:
-        module, bound = self.module, self.bound
-        if module.training is not training:
-            module.train(training)
-        if self.checked:
-            module.waiting = True  # type: ignore[assignment]
-        if bound is None:
-            y: Tensor = module(x)
-            return y
-        lent = bound.put(again)
-        try:
-            y = module(x)
-        finally:
-            bound.take(None if again or not training else lent)
-        return y
 
 
 class Elastic(nn.Module):
@@ -150,7 +76,7 @@ class Elastic(nn.Module):
         self.reference: Any = None  # the input that costs are counted at; see `archwright.supernet.survey.Origin`
         self.how, self.reason = "", ""  # of sharing, for people
         self.light = True  # until a module is met that is neither torch's nor archwright's
-        self._visitor = _OneGiven({path: StandIn(place) for path, place in children.items()})
+        self._visitor = Standing({path: StandIn(place) for path, place in children.items()})
         self._skeletons: dict[Any, Skeleton] = {}
 
     # Running
@@ -232,7 +158,9 @@ class Elastic(nn.Module):
 
     def _soft(self, x: Tensor, gates: Gates) -> Tensor:
         combinations = list(self.combinations(gates))
-        terms, weights, names = [], [], []
+        terms: list[Tensor] = []
+        weights: list[Tensor | None] = []
+        names: list[str] = []
         for own in combinations:
             codes = list(gates.codes)
             for i, code in zip(self.own, own, strict=True):
@@ -244,7 +172,7 @@ class Elastic(nn.Module):
                 changed_in_place(repr(self.name), "a candidate", x, version)
             weights.append(self.weight(own, gates))
             names.append(self.described(own))
-        return weighed_sum(repr(self.name), names, weights, terms, pads=True)  # type: ignore[arg-type]
+        return weighed_sum(repr(self.name), names, weights, terms, pads=True)
 
     def combinations(self, gates: Gates, most: int = MOST_COMBINATIONS) -> Iterator[tuple[int, ...]]:
         """All combinations of own codes whose gates are not zero; -1 for one that is not live in it.
@@ -308,7 +236,8 @@ class Elastic(nn.Module):
 
     def built(self, codes: list[int]) -> nn.Module:
         """As `made`, drawing from torch's global generator."""
-        made = build(self.node, self.layout, codes, scope=self.scope, path=self.path, visitor=self._visitor)
+        visitor = self._visitor if self.inner else None
+        made = build(self.node, self.layout, codes, scope=self.scope, path=self.path, visitor=visitor)
         if not isinstance(made, nn.Module):
             raise EvaluationError(
                 f"{self.name!r}: {getattr(self.node, 'function', self.node)!r} made a {type(made).__name__} for some "
@@ -331,11 +260,9 @@ class Elastic(nn.Module):
             with Weightless():
                 made = self.completed(self.made(own, gates), shape, dtype)
             parts = list(made.modules())
-            if all(type(part).__module__.startswith(OURS) for part in parts):
-                if not any(part._buffers and not isinstance(part, _NormBase) for part in parts):
-                    return made
-            else:
-                self.light = False
+            self.light = all(type(part).__module__.startswith(OURS) for part in parts)
+            if self.light and not any(part._buffers and not isinstance(part, _NormBase) for part in parts):
+                return made
         return self.completed(self.made(own, gates), shape, dtype)
 
     def shortcut(self, residual: Residual, before: tuple[int, ...], after: tuple[int, ...]) -> nn.Module:
@@ -372,23 +299,3 @@ class Elastic(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self._skeletons.clear()  # constants in them have a device
         return super()._apply(fn, recurse)
-
-
-def complete(made: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, gates: Gates | None = None) -> nn.Module:
-    """Show a module one batch of two zero inputs; draws from torch's global generator."""
-    if isinstance(made, Block):
-        # As its first forward does, without the price of one.
-        made.body = made._make((2, *shape))
-        made.waiting = False
-        if is_materialized(made):
-            return made if made.training else made.train(False)
-    mode = made.training
-    made.eval()
-    quiet = None if gates is None else Gates(gates.codes, gates.weights, gates.support, gates.survey, quiet=True)
-    with torch.no_grad():
-        if quiet is None:
-            made(torch.zeros(2, *shape, dtype=dtype))
-        else:
-            with active(quiet):
-                made(torch.zeros(2, *shape, dtype=dtype))
-    return made.train(mode)

@@ -12,9 +12,10 @@ from archwright.cost import latency
 from archwright.errors import ObjectiveError, did_you_mean
 from archwright.nn.connect import Residual
 from archwright.supernet.depth import Chain, Depth
-from archwright.supernet.elastic import Elastic, StandIn, untouched
+from archwright.supernet.elastic import Elastic
 from archwright.supernet.gates import SOFT, Gates, active
 from archwright.supernet.mixed import Mixed
+from archwright.supernet.skeleton import StandIn, untouched
 from archwright.supernet.survey import Survey
 from archwright.supernet.weightless import Shapes
 

@@ -66,22 +66,26 @@ class Mixed(nn.Module):
     def _sum(self, x: Tensor, gates: Gates) -> Tensor:
         support = gates.support[self.decision]
         weights = gates.weights[self.decision]
-        terms = [self._candidate(code, x, gates) for code in support]
         names = [self.names[code] for code in support]
-        return weighed_sum(f"choice {self.name!r}", names, [weights[c] for c in support], terms, pads=False)
+        where = f"choice {self.name!r}"
+        if self.checkpoint and torch.is_grad_enabled():
+            terms = [self._again(code, x, weights[code], gates) for code in support]
+            return weighed_sum(where, names, [None] * len(terms), terms, pads=False)
+        terms = [self._one(code, x) for code in support]
+        return weighed_sum(where, names, [weights[code] for code in support], terms, pads=False)
 
-    def _candidate(self, code: int, x: Tensor, gates: Gates) -> Tensor:
-        if not (self.checkpoint and torch.is_grad_enabled()):
-            return self._one(code, x)
+    def _again(self, code: int, x: Tensor, weight: Tensor, gates: Gates) -> Tensor:
+        """``weight * candidate(x)`` of which nothing is kept for backward but `x`."""
         runs = [0]
 
         # Backward runs this again after forward has returned, so the gates come along.
-        def run(x: Tensor) -> Tensor:
+        def run(x: Tensor, weight: Tensor) -> Tensor:
             runs[0] += 1
             with active(gates if runs[0] == 1 else _again(gates)):
-                return self._one(code, x)
+                y = self._one(code, x)
+            return weight.to(y.dtype) * y
 
-        y: Any = checkpoint(run, x, use_reentrant=False)
+        y: Any = checkpoint(run, x, weight, use_reentrant=False)
         return y
 
     def _partly(self, x: Tensor, gates: Gates) -> Tensor:

@@ -187,26 +187,35 @@ class Shared(nn.Module):
         self.kinds: list[Any] = []
         self.axes: dict[str, Axes] = {}
         self.origins: dict[str, tuple[int, Any]] = {}
-        self._settled = 0
         self._known: dict[Kinds, list[int | None]] = {}
 
-    def settle(self, seen: dict[Kinds, Seen]) -> bool:
-        """Lay all sequences beside each other, and learn each tensor's largest size; whether one has grown."""
-        before, kinds_before = self.axes, self.kinds
-        self.axes, self.origins = {}, {}
-        if len(seen) != self._settled:
-            self.kinds, self._settled, self._known = merged(list(seen)), len(seen), {}
-        for kinds, found in seen.items():
-            for i, place in enumerate(self.places(kinds)):
-                assert place is not None
-                for name, axes in found.most[i][kinds[i].index(self.kinds[place])].items():
-                    key = f"{place}_{name}"
-                    old = self.axes.get(key)
-                    self.axes[key] = axes if old is None else larger_of(old, axes)
-                    numel, origin = found.origins[i][name]
-                    if numel > self.origins.get(key, (-1, None))[0]:
-                        self.origins[key] = (numel, (origin, i, name))
-        return self.axes != before or self.kinds != kinds_before
+    def settle(self, seen: dict[Kinds, Seen], latest: Kinds) -> bool:
+        """Take in what the latest sequence of kinds needs; whether that is more than ever before.
+
+        Args:
+            seen: All sequences so far, that one among them.
+            latest: The sequence that is new, or has grown.
+        """
+        before = dict(self.axes)
+        if None in self.places(latest):
+            kinds = merged(list(seen))
+            self.kinds, self.axes, self.origins, self._known = kinds, {}, {}, {}
+            for sequence in seen:
+                self._need(sequence, seen[sequence])
+        else:
+            self._need(latest, seen[latest])
+        return self.axes != before
+
+    def _need(self, kinds: Kinds, found: Seen) -> None:
+        for i, place in enumerate(self.places(kinds)):
+            assert place is not None
+            for name, axes in found.most[i][kinds[i].index(self.kinds[place])].items():
+                key = f"{place}_{name}"
+                old = self.axes.get(key)
+                self.axes[key] = axes if old is None else larger_of(old, axes)
+                numel, origin = found.origins[i][name]
+                if numel > self.origins.get(key, (-1, None))[0]:
+                    self.origins[key] = (numel, (origin, i, name))
 
     def layer_names(self) -> list[str]:
         """What the shared layers are, for people."""

@@ -74,8 +74,11 @@ def layers(module: nn.Module, outside: Collection[int] = ()) -> list[Layer]:
         if id(part) in seen:
             return
         seen.add(id(part))
-        if not (isinstance(part, _Table) and part._buffers) and any(True for _ in _tensors(part)):
-            found.append(_layer(part, parent, name))
+        # Fixed tables are constants, made anew at every size.
+        if (part._parameters or part._buffers) and not (isinstance(part, _Table) and part._buffers):
+            tensors = list(_tensors(part))
+            if tensors:
+                found.append(_layer(part, parent, name, tensors))
         for inner, child in part._modules.items():
             if child is not None:
                 visit(child, part, inner)
@@ -84,18 +87,27 @@ def layers(module: nn.Module, outside: Collection[int] = ()) -> list[Layer]:
     return found
 
 
-def _layer(module: nn.Module, parent: nn.Module | None, name: str) -> Layer:
-    for matches, rule in _RULES:
-        if matches(module, parent):
-            options = rule(module, parent, name)
-            names = {n for n, _ in _tensors(module)}
-            if all(names == set(axes) for _, axes in options):
-                kinds = tuple((type(module).__qualname__, *kind) for kind, _ in options)
-                return Layer(module, kinds, tuple(axes for _, axes in options))
-    axes = {n: Axes(tuple(t.shape)) for n, t in _tensors(module)}
+def _layer(module: nn.Module, parent: nn.Module | None, name: str, tensors: list[tuple[str, Tensor]]) -> Layer:
+    rule = _rule(type(module), type(parent))
+    if rule is not None:
+        options = rule(module, parent, name)
+        names = {n for n, _ in tensors}
+        if all(names == axes.keys() for _, axes in options):
+            kinds = tuple((type(module).__qualname__, *kind) for kind, _ in options)
+            return Layer(module, kinds, tuple(axes for _, axes in options))
+    axes = {n: Axes(tuple(t.shape)) for n, t in tensors}
     ranks = tuple((n, len(a.sizes)) for n, a in axes.items())
     return Layer(module, (("opaque", f"{type(module).__module__}.{type(module).__qualname__}", ranks),), (axes,), True)
 
+
+def _rule(kind: type, parent: type) -> Callable[..., Options] | None:
+    if (kind, parent) not in _found:
+        matching = (r for kinds, within, r in _RULES if issubclass(kind, kinds) and issubclass(parent, within))
+        _found[kind, parent] = next(matching, None)
+    return _found[kind, parent]
+
+
+_found: dict[tuple[type, type], Callable[..., Options] | None] = {}
 
 Options = list[tuple[tuple[Any, ...], dict[str, Axes]]]
 
@@ -189,11 +201,11 @@ _LEADING = (
     _Table,
 )
 
-_RULES: tuple[tuple[Callable[[nn.Module, Any], bool], Callable[..., Options]], ...] = (
-    (lambda m, parent: isinstance(m, nn.Linear) and isinstance(parent, _Attend), _projection),
-    (lambda m, parent: isinstance(m, nn.Linear) and isinstance(parent, nn.MultiheadAttention), _multihead_out),
-    (lambda m, parent: isinstance(m, _ConvNd), _convolution),
-    (lambda m, parent: isinstance(m, (nn.RNNBase, nn.RNNCellBase)), _recurrent),
-    (lambda m, parent: isinstance(m, nn.MultiheadAttention), _multihead),
-    (lambda m, parent: isinstance(m, _LEADING), _leading),
+_RULES: tuple[tuple[Any, type, Callable[..., Options]], ...] = (
+    (nn.Linear, _Attend, _projection),
+    (nn.Linear, nn.MultiheadAttention, _multihead_out),
+    (_ConvNd, object, _convolution),
+    ((nn.RNNBase, nn.RNNCellBase), object, _recurrent),
+    (nn.MultiheadAttention, object, _multihead),
+    (_LEADING, object, _leading),
 )

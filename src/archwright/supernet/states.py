@@ -42,7 +42,9 @@ class SoftStates(Elastic):
         inputs, operations = dict(call.arguments())["inputs"], positions["operations"]
         states = [x]
         for node, read in enumerate(inputs):
-            terms, weights, names = [], [], []
+            terms: list[Tensor] = []
+            weights: list[Tensor | None] = []
+            names: list[str] = []
             for (k, state), weight in self._readings(read, gates).items():
                 source = states[state]
                 version = version_of(source)

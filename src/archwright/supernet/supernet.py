@@ -15,11 +15,12 @@ from archwright.space import Architecture, Space
 from archwright.space.build import Path
 from archwright.supernet.compile import Tree, compiled
 from archwright.supernet.cover import Cover
-from archwright.supernet.elastic import Elastic, untouched
+from archwright.supernet.elastic import Elastic
 from archwright.supernet.expected import Table, expectation
 from archwright.supernet.gates import MOST_OPTIONS, active, read
 from archwright.supernet.recalibrate import recalibrate
 from archwright.supernet.sharing import Sharing, SharingRow, bytes_of, params_of
+from archwright.supernet.skeleton import untouched
 from archwright.supernet.taking import Taken
 
 __all__ = ["Supernet"]

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from archwright.errors import EvaluationError
 from archwright.nn.connect import Residual
 from archwright.nn.inferred import is_materialized
-from archwright.supernet.elastic import CHECKED, Elastic, complete, untouched
+from archwright.supernet.elastic import Elastic
 from archwright.supernet.gates import Gates
 from archwright.supernet.shared import Seen
+from archwright.supernet.skeleton import CHECKED, complete, untouched
 from archwright.supernet.slicing import Layer
 from archwright.supernet.weightless import Shapes
 
@@ -150,7 +151,7 @@ class Survey:
         if new:
             by_kinds[kinds] = Seen.of(found)
         if by_kinds[kinds].note(found, origin) or new:
-            self.grown |= place.shared.settle(by_kinds)
+            self.grown |= place.shared.settle(by_kinds, kinds)
 
     def _telling(self, place: Elastic, own: tuple[int, ...], origin: Origin) -> tuple[int, ...]:
         """Which own decisions change the shapes of layers that no rule is known for."""
