@@ -17,8 +17,8 @@ from archwright.oneshot import (
     pc_darts,
     snas,
 )  # fmt: skip
-from archwright.oneshot.darts import unrolled_gradient
 from archwright.oneshot.gates import Softmax
+from archwright.oneshot.unrolled import unrolled_gradient
 from archwright.space import Space, choice
 from archwright.testing import OneShotContract
 from archwright.testing.oneshot import toy_space, toy_task

@@ -6,7 +6,8 @@ import torch
 from archwright import nn
 from archwright.oneshot import Argmax, Perturbation, darts
 from archwright.oneshot.logits import Logits
-from archwright.oneshot.session import Options, Session
+from archwright.oneshot.options import Options
+from archwright.oneshot.session import Session
 from archwright.space import Space, choice, integer, real
 from archwright.testing.oneshot import toy_task
 

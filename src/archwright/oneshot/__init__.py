@@ -12,6 +12,7 @@ from archwright.oneshot.enas import enas
 from archwright.oneshot.fairnas import fairnas
 from archwright.oneshot.gates import Concrete, Dirichlet, Gumbel, Softmax
 from archwright.oneshot.gdas import gdas
+from archwright.oneshot.options import RECIPE, Options
 from archwright.oneshot.pc_darts import pc_darts
 from archwright.oneshot.point import Point
 from archwright.oneshot.progressive import progressive
@@ -19,7 +20,6 @@ from archwright.oneshot.reading import Argmax, Perturbation
 from archwright.oneshot.regularise import Anchor, BetaDecay, Entropy, ExpectedCost
 from archwright.oneshot.result import Ranked, Result
 from archwright.oneshot.sandwich import sandwich
-from archwright.oneshot.session import RECIPE, Options
 from archwright.oneshot.snas import snas
 from archwright.oneshot.spos import spos
 from archwright.oneshot.trust import Trust, trust

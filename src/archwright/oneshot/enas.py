@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from archwright.oneshot.options import Options
 from archwright.oneshot.reading import shared_of
 from archwright.oneshot.result import Result
 from archwright.oneshot.searching import found_by, searched
-from archwright.oneshot.session import Options, Session
+from archwright.oneshot.session import Session
 from archwright.space import Architecture
 from archwright.strategy.controller import Controller, adam
 from archwright.strategy.process import Process

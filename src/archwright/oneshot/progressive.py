@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from archwright.oneshot.distillation import distilled
+from archwright.oneshot.options import Options
 from archwright.oneshot.reading import shared_of
 from archwright.oneshot.result import Result
 from archwright.oneshot.sampling import extreme, within
 from archwright.oneshot.searching import found_by, searched
-from archwright.oneshot.session import Options, Session
+from archwright.oneshot.session import Session
 from archwright.space import Space
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archwright.oneshot.distillation import distilled
+from archwright.oneshot.options import Options
 from archwright.oneshot.reading import shared_of
 from archwright.oneshot.result import Result
 from archwright.oneshot.sampling import extreme, uniform
 from archwright.oneshot.searching import found_by, searched
-from archwright.oneshot.session import Options, Session
+from archwright.oneshot.session import Session
 
 if TYPE_CHECKING:
     from archwright.space import Space

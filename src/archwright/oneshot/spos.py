@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archwright.oneshot.options import Options
 from archwright.oneshot.result import Result
 from archwright.oneshot.sampling import uniform
 from archwright.oneshot.searching import found_by, searched
-from archwright.oneshot.session import Options, Session
+from archwright.oneshot.session import Session
 
 if TYPE_CHECKING:
     from archwright.space import Space

@@ -165,7 +165,7 @@ class OneShotContract(ABC):
     @pytest.mark.parametrize("after", [2, 7])
     def test_a_resumed_run_is_the_uninterrupted_one(self, after: int, tmp_path: Path) -> None:
         whole = self.short(seed=5)
-        options = {"epochs": EPOCHS, "top": 3, "seed": 5, "folder": tmp_path, "save_every": 1}
+        options = {"epochs": EPOCHS, "top": 3, "seed": 5, "folder": tmp_path, "save_every": 2}
         with pytest.raises(Interrupted):
             self.run(toy_space(), interrupted(toy_task(), after), **options)
         assert same(self.run(toy_space(), toy_task(), **options), whole)
