@@ -1,4 +1,4 @@
-"""How good is an architecture: train it, ask a function of yours, or a proxy that trains nothing.
+"""How good is an architecture: train it, ask a function of yours, shared weights, or a proxy that trains nothing.
 
 Needs torch only where a network is built.
 """
@@ -13,15 +13,16 @@ from archwright.evaluator.function import Function
 from archwright.evaluator.recipe import Recipe
 
 if TYPE_CHECKING:
+    from archwright.evaluator.shared import Shared
     from archwright.evaluator.training import Training
     from archwright.evaluator.zerocost import ZeroCost
 
-__all__ = ["Context", "Evaluator", "Function", "Recipe", "StopTrial", "Training", "ZeroCost"]
+__all__ = ["Context", "Evaluator", "Function", "Recipe", "Shared", "StopTrial", "Training", "ZeroCost"]
+
+_WITH_TORCH = ("Shared", "Training", "ZeroCost")  # a search by one's own function may never need it
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Training":  # imports torch, which a search by one's own function may never need
-        return importlib.import_module("archwright.evaluator.training").Training
-    if name == "ZeroCost":  # likewise
-        return importlib.import_module("archwright.evaluator.zerocost").ZeroCost
+    if name in _WITH_TORCH:
+        return getattr(importlib.import_module(f"archwright.evaluator.{name.lower()}"), name)
     raise AttributeError(f"module 'archwright.evaluator' has no attribute {name!r}")

@@ -15,7 +15,7 @@ from archwright.evaluator.evaluator import path_of
 from archwright.evaluator.loop import Best, State
 from archwright.space import Architecture
 
-__all__ = ["path_of", "restore", "save"]
+__all__ = ["path_of", "restore", "save", "write"]
 
 
 def save(path: Path, state: State, architecture: Architecture) -> None:
@@ -33,6 +33,15 @@ def save(path: Path, state: State, architecture: Architecture) -> None:
         "updates": 0 if state.average is None else state.average.updates,
         "best": None if state.best is None else vars(state.best),
     }
+    write(path, values)
+
+
+def write(path: Path, values: dict[str, Any]) -> None:
+    """Write values that torch saves, whole or not at all.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

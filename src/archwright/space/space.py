@@ -14,7 +14,7 @@ from archwright.errors import OutOfSpaceError, SpaceError, did_you_mean
 from archwright.space import canonical, counting, encoding, text, trace, variation
 from archwright.space import graph as graphs
 from archwright.space.architecture import Architecture
-from archwright.space.build import build
+from archwright.space.build import Visitor, build
 from archwright.space.layout import Decision, Layout
 from archwright.space.nodes import Call, Real, remember
 
@@ -265,12 +265,18 @@ class Space:
 
     # Building
 
-    def build(self, architecture: Architecture) -> Any:
+    def build(self, architecture: Architecture, visitor: Visitor | None = None) -> Any:
         """The space's value with every decision taken and every waiting call run: a network, often.
 
-        Nothing in it is shared with the space or with another build.
+        Nothing in it is shared with the space or with another build. A visitor is told which part became what; see
+        `archwright.space.build`.
         """
-        return build(self.root, self._layout, self._codes(architecture))
+        return build(self.root, self._layout, self._codes(architecture), visitor=visitor)
+
+    @property
+    def layout(self) -> Layout:
+        """Which node is which decision, for those who walk the value themselves."""
+        return self._layout
 
     # What it computes
 
