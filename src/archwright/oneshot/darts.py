@@ -147,7 +147,7 @@ def bilevel(
                 gradients = list(torch.autograd.grad(loss, list(logits.values), allow_unused=True))
             if terms:
                 extra().backward()
-            session.check_finite("gate_loss", float(loss))  # gates would be lost, and the next step an obscure error
+            session.check_finite("gate_loss", float(loss.detach()))  # else the next step fails, obscurely
             _add(logits, gradients)
             gate_optimizer.step()
             session.note(gate_loss=loss)
@@ -162,7 +162,7 @@ def bilevel(
         (loss + extra() if joint and learns else loss).backward()
         session.descend()
         if joint and learns:
-            session.check_finite("loss", float(loss))
+            session.check_finite("loss", float(loss.detach()))
             gate_optimizer.step()
         session.note(loss=loss)
 

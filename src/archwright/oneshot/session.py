@@ -247,7 +247,8 @@ class Session:
         """Raise `EvaluationError` where a loss is not finite."""
         if not math.isfinite(value):
             raise EvaluationError(
-                f"non-finite {name.replace('_', ' ')} in epoch {self.epoch}: try a smaller lr, or a recipe with clip_norm"
+                f"non-finite {name.replace('_', ' ')} in epoch {self.epoch}: try a smaller lr, or a recipe with "
+                "clip_norm"
             )
 
     # Checkpoints
