@@ -1,12 +1,19 @@
 """The differentiable methods: what all promise, and what each paper says of its own."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from archwright import nn
+from archwright.cost import measure
+from archwright.errors import DataError, EvaluationError
+from archwright.objective import at_most
 from archwright.oneshot import (
+    RECIPE,
     Eigenvalue,
     Entropy,
+    ExpectedCost,
     Perturbation,
     Skips,
     beta_darts,
@@ -18,8 +25,11 @@ from archwright.oneshot import (
     snas,
 )  # fmt: skip
 from archwright.oneshot.gates import Softmax
+from archwright.oneshot.logits import Logits
+from archwright.oneshot.regularise import Moment
 from archwright.oneshot.unrolled import unrolled_gradient
 from archwright.space import Space, choice
+from archwright.supernet import Supernet
 from archwright.testing import OneShotContract
 from archwright.testing.oneshot import toy_space, toy_task
 
@@ -197,3 +207,36 @@ def test_settings_that_make_no_sense_are_errors(settings, told):
 def test_second_order_needs_samples_held_out():
     with pytest.raises(ValueError, match="joint"):
         snas(toy_space(), toy_task(), order=2)
+
+
+def test_batches_of_one_example_are_an_error():
+    with pytest.raises(DataError, match="batches would be of 1 example"):
+        darts(planted(), toy_task(), recipe=replace(RECIPE, batch_size=1))
+
+
+def test_a_loss_that_is_not_finite_ends_it_with_what_to_do():
+    with pytest.raises(EvaluationError, match="smaller lr"):
+        gdas(planted(), toy_task(), epochs=10, recipe=replace(RECIPE, lr=1e30, clip_norm=0.0))
+
+
+def test_gates_are_pulled_under_a_ceiling_while_they_learn():
+    limit = 100  # less than the convolution that matters has
+    free = darts(planted(), toy_task(), epochs=20, gate_lr=0.05, objectives=at_most(params=limit), cost_weight=0.0)
+    held = darts(planted(), toy_task(), epochs=20, gate_lr=0.05, objectives=at_most(params=limit), cost_weight=10.0)
+    expected = [r.history[-1].losses["expected_params"] for r in (free, held)]
+    assert expected[0] > 1.5 * limit
+    assert expected[1] < 1.2 * limit
+    assert all(r.costs["params"] <= limit for r in (free, held))
+
+
+def test_the_expected_cost_of_a_decided_gate_is_the_cost():
+    supernet = Supernet(planted(), toy_task().input_shape)
+    logits = Logits(supernet, 0, 16)
+    for code, architecture in enumerate(planted()):
+        with torch.no_grad():
+            logits.values[0].copy_(torch.where(torch.arange(4) == code, 100.0, 0.0))
+        term = ExpectedCost(supernet, supernet.table("params"), limit=50, weight=2.0)
+        now = Moment(logits, Softmax(), 0.0, [0])
+        params = measure(planted().build(architecture), toy_task().input_shape, ["params"])["params"]
+        assert term.expected(now).item() == pytest.approx(params)
+        assert term(now).item() == pytest.approx(2 * max(0, params / 50 - 1), rel=1e-5)

@@ -147,6 +147,7 @@ def bilevel(
                 gradients = list(torch.autograd.grad(loss, list(logits.values), allow_unused=True))
             if terms:
                 extra().backward()
+            session.check_finite("gate_loss", float(loss.detach()))  # else the next step fails, obscurely
             _add(logits, gradients)
             gate_optimizer.step()
             session.note(gate_loss=loss)
@@ -161,6 +162,7 @@ def bilevel(
         (loss + extra() if joint and learns else loss).backward()
         session.descend()
         if joint and learns:
+            session.check_finite("loss", float(loss.detach()))
             gate_optimizer.step()
         session.note(loss=loss)
 

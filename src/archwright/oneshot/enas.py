@@ -85,6 +85,11 @@ def enas(
     excess = _Excess(session)
     metric = session.objectives.goals[0]
     assert session.held is not None
+
+    def scale(score: float) -> float:
+        # An error is in the task's own unit: over its first value, it is about 1, as an accuracy is.
+        return 1.0 if metric.direction == "maximize" else session.values.setdefault("scale", abs(score) or 1.0)
+
     for step in session.steps():
         # A step of the weights, on what the controller draws.
         rng = session.random(0, step)
@@ -108,7 +113,7 @@ def enas(
             with torch.no_grad():
                 output = session.forward(architecture, held)
             score = task.score(output, answers, [metric.metric])[metric.metric]
-            rewards.append(-metric.score(score) - penalty * excess(architecture))
+            rewards.append(-metric.score(score) / scale(score) - penalty * excess(architecture))
         baseline = session.values.setdefault("baseline", float(np.mean(rewards)))
         advantages = torch.tensor([r - baseline for r in rewards], dtype=torch.float64)
         for reward in rewards:

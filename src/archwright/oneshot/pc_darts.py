@@ -23,6 +23,9 @@ def pc_darts(space: Space | Any, task: Task, *, partial: int = 4, warmup: float 
     which inputs a node reads is a decision of its own where the space has it open (`archwright.subset`), with gates
     like any other.
 
+    The candidates' weights are those of a part of the channels, so the subnets' metrics (and the gap) say nothing,
+    and the supernet is of no use as an evaluator: only the gates are.
+
     Args:
         space: What to search; None for the task's own.
         task: The learning problem.

@@ -240,13 +240,17 @@ class Session:
         means = {name: (total / n).item() for name, (total, n) in self._sums.items()}
         self._sums.clear()
         for name, mean in means.items():
-            if not math.isfinite(mean):
-                raise EvaluationError(
-                    f"non-finite {name.replace('_', ' ')} in epoch {self.epoch}: try a smaller lr, or a recipe with "
-                    "clip_norm"
-                )
+            self.check_finite(name, mean)
         self.history.append(Point(epoch=self.epoch, losses=means, **found))
         return self.history[-1]
+
+    def check_finite(self, name: str, value: float) -> None:
+        """Raise `EvaluationError` where a loss is not finite."""
+        if not math.isfinite(value):
+            raise EvaluationError(
+                f"non-finite {name.replace('_', ' ')} in epoch {self.epoch}: try a smaller lr, or a recipe with "
+                "clip_norm"
+            )
 
     # Checkpoints
 
