@@ -82,11 +82,18 @@ def texts(name: str) -> Task:
     return tasks.TextClassification(train["text"], train["label"], name=name, class_weight=None, **held)
 
 
+def shakespeare() -> Task:
+    """A million characters of plays, read by characters."""
+    return tasks.LanguageModelling.from_file(data_file("tinyshakespeare.txt"))
+
+
 ROWS: dict[str, Row] = {
     "trec": Row(lambda: texts("TREC"), "accuracy", 0.90, "Kim's network with random vectors 0.912"),
     "mr": Row(lambda: texts("MR"), "accuracy", 0.75, "Kim's network with random vectors 0.761"),
     "sst2": Row(lambda: texts("SST2"), "accuracy", 0.80, "Kim's network with random vectors 0.827"),
+    "shakespeare": Row(shakespeare, "nats", 1.80, "validation loss of a small fixed GPT on a processor about 1.88"),
 }
+
 
 # Methods
 
@@ -192,7 +199,7 @@ def table(records: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-LOWER_IS_BETTER = frozenset({"nats", "bits", "perplexity"})
+LOWER_IS_BETTER = frozenset({"nats"})
 
 
 def also(group: Sequence[dict[str, Any]], metric: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Networks that read tokens: padding is never seen, by any kind of layer, in any form."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -127,3 +129,18 @@ def test_an_embedding_is_one_decision_and_networks_that_differ_in_it_have_other_
     one, two = space.architecture([0]), space.architecture([1])
     assert space.key(one) != space.key(two)
     assert [type(p).__name__ for p in space.build(two).layers] == ["TokenEmbedding", "Classifier"]
+
+
+@pytest.mark.parametrize("make", [spaces.text, spaces.language])
+def test_samples_of_the_spaces_build_learn_and_pickle(make):
+    space = make((T,), 5, vocabulary=20, widths=(4, 6))
+    for seed in range(6):
+        network = space.build(space.sample(np.random.default_rng(seed)))
+        network = materialize(network, (T,), dtype=torch.int64)
+        output = network(texts(3))
+        assert output.shape == ((3, 5) if make is spaces.text else (3, 5, T))
+        output.square().sum().backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+        again = pickle.loads(pickle.dumps(network.eval()))
+        assert torch.equal(again(texts(3)), network(texts(3)))
+    assert pickle.loads(pickle.dumps(space)).fingerprint == make((T,), 5, vocabulary=20, widths=(4, 6)).fingerprint

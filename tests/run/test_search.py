@@ -301,8 +301,11 @@ def test_resuming_takes_the_search_and_not_the_random_one_beside_it(tmp_path):
 def test_a_perfect_accuracy_is_not_told_as_certain():
     torch = pytest.importorskip("torch")
     from archwright.run.finish import _interval
+    from archwright.task.metrics import classification_metrics
 
     class Perfect:
+        metrics = classification_metrics()
+
         def score(self, output, target, names):
             return {"accuracy": 1.0}
 

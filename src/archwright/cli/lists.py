@@ -141,6 +141,7 @@ UCR = "ucr:"
 FILES = {
     "folder/": "one folder of images a class; or train/ and test/ with these",
     "name.npz": "arrays x and y: images (n, h, w[, c]), sequences (n, c, t), tables (n, f); x_test, y_test",
+    "name.txt": "a text: a language model, which goes on with what is begun",
     "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, --text that of texts",
 }
 

@@ -43,6 +43,7 @@ SPACES = {
         SpaceName("mobile", "images, sequences", "stages of inverted residuals, as MobileNetV3", (3, 32, 32)),
         SpaceName("sequence", "sequences", "convolution, causal convolution, recurrence or attention", (1, 128)),
         SpaceName("text", "texts", "an average of words, convolution, recurrence or attention", (40,)),
+        SpaceName("language", "texts", "what comes next, by recurrence, causal convolution or decoders", (128,)),
         SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),
     )
 }
@@ -53,6 +54,7 @@ DATA = {
     "mnist5k": "5,000 MNIST digits, 28x28",
     "breast_cancer": "569 tumours, a table",
     "first_names": "names of the US census, female or male: read by letters",
+    "python_manual": "what Python's help() knows: a text to model",
     "diabetes": "442 patients, regression on a table",
 }
 """Named data, without the import that asking the tasks themselves takes: for completion and help."""
@@ -83,7 +85,7 @@ PROXIES = {
 def complete_data(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of data, then files and folders that could be data."""
     yield from _starting(incomplete, DATA)
-    yield from _paths(incomplete, (".csv", ".tsv", ".parquet", ".npz"))
+    yield from _paths(incomplete, (".csv", ".tsv", ".parquet", ".npz", ".txt"))
 
 
 def complete_strategy(incomplete: str) -> Iterator[tuple[str, str]]:

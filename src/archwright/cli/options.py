@@ -143,7 +143,8 @@ Target = Annotated[str | None, _option("The column to predict. Default: the last
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, sequences, text, table, classification, regression.",
+        "What a file holds, where that is not plain: images, sequences, text, language, table, classification or "
+        "regression.",
         "KIND",
         _DATA,
     ),

@@ -42,6 +42,12 @@ def predict(
     ] = None,
     as_json: options.AsJson = False,
     n: Annotated[int, typer.Option("-n", metavar="N", help="How many answers to show.")] = 20,
+    tokens: Annotated[
+        int, typer.Option(metavar="N", help="How many tokens a language model goes on with each text for.")
+    ] = 200,
+    temperature: Annotated[
+        float, typer.Option(metavar="T", help="How freely it writes; 0 takes the likeliest token each time.")
+    ] = 0.8,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Refuse files that changed since they were exported.")
     ] = True,
@@ -54,7 +60,7 @@ def predict(
         waiting.on("loading the network")
         from archwright.export import predict as answer
 
-        answers = answer(where, data, form=form, verify=verify)
+        answers = answer(where, data, form=form, verify=verify, tokens=tokens, temperature=temperature)
     if as_json:
         console.emit({"out": where, "data": data, "predictions": [a.to_json() for a in answers]})
     if table is not None:

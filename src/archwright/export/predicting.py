@@ -14,9 +14,11 @@ from archwright.errors import DataError, ExportError, did_you_mean
 from archwright.export.agreement import tensors
 from archwright.export.card import Card, read_card
 from archwright.export.forms import FILES, Runs, open_form
+from archwright.export.generating import generate
 from archwright.export.writing import digest
 from archwright.task import Preparation
 from archwright.task.reading import read_raw
+from archwright.task.targets import NextTokens
 from archwright.task.tokens import TextInputs
 
 __all__ = ["Prediction", "predict"]
@@ -46,7 +48,16 @@ class Prediction:
         return {k: v for k, v in asdict(self).items() if v is not None}
 
 
-def predict(folder: str | Path, data: Any, *, form: str | None = None, verify: bool = True) -> list[Prediction]:
+def predict(
+    folder: str | Path,
+    data: Any,
+    *,
+    form: str | None = None,
+    verify: bool = True,
+    tokens: int = 200,
+    temperature: float = 0.8,
+    seed: int = 0,
+) -> list[Prediction]:
     """Run an exported network on new data.
 
     Args:
@@ -57,6 +68,9 @@ def predict(folder: str | Path, data: Any, *, form: str | None = None, verify: b
         form: ``"source"``, ``"pt2"`` or ``"onnx"``; by default the first that is there. ``source`` executes the
             folder's model.py: use only folders that you trust.
         verify: Refuse files whose content changed since the export.
+        tokens: How many tokens a language model goes on with each text for.
+        temperature: How freely; 0 always takes the likeliest token. See `archwright.export.generating.generate`.
+        seed: Of its draws.
 
     Raises:
         ExportError: The folder is missing, not ours, changed, or lacks the form.
@@ -68,6 +82,11 @@ def predict(folder: str | Path, data: Any, *, form: str | None = None, verify: b
     preparation = Preparation.from_json(card.preparation) if card.preparation is not None else None
     texts = preparation is not None and isinstance(preparation.features, TextInputs)
     raw, names = read_raw(data, texts=texts) if isinstance(data, (str, Path)) else (data, None)
+    if texts and preparation is not None and isinstance(preparation.targets, NextTokens):
+        features: Any = preparation.features
+        begun = features.column_of(raw)
+        made = generate(run, features, begun, tokens=tokens, temperature=temperature, seed=seed)
+        return [Prediction(str(i), value=text) for i, text in enumerate(made)]
     inputs = preparation.inputs(raw) if preparation is not None else _as_tensor(raw, card)
     if tuple(inputs.shape[1:]) != card.input_shape:
         raise DataError(

@@ -50,6 +50,7 @@ TransformerBlock = searchable(attention.TransformerBlock)
 PositionalEncoding = searchable(attention.PositionalEncoding)
 TokenEmbedding = searchable(tokens.TokenEmbedding)
 TokenNetwork = searchable(tokens.TokenNetwork, flow=tokens.token_flow)
+NextToken = searchable(tokens.NextToken)
 Norm = searchable(norms.Norm)
 Activation = searchable(activation)
 LinearBlock = searchable(heads.LinearBlock)
@@ -78,6 +79,7 @@ __all__ = [
     "LinearBlock",
     "Loop",
     "MaxPool",
+    "NextToken",
     "Norm",
     "Parallel",
     "Pool",

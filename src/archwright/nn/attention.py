@@ -15,7 +15,7 @@ from archwright.nn.inferred import Block
 from archwright.nn.init import INITS, initialize
 from archwright.nn.merge import Add
 
-__all__ = ["PositionalEncoding", "SelfAttention", "TransformerBlock"]
+__all__ = ["PositionalEncoding", "SelfAttention", "TimeFirst", "TransformerBlock"]
 
 POSITIONS = ("sine", "learned", "conv")
 
@@ -49,7 +49,7 @@ class _Attend(nn.Module):
         return self.drop(self.out(self.join(attended.transpose(1, 2))))
 
 
-class _TimeFirst(nn.Module):
+class TimeFirst(nn.Module):
     """`body` reads (B, T, C) where its surroundings speak (B, C, T)."""
 
     def __init__(self, body: nn.Module):
@@ -117,7 +117,7 @@ class SelfAttention(Block):
     def _make(self, shape: tuple[int, ...]) -> nn.Module:
         rank_of("SelfAttention", shape, (3,))
         width = _head_width("SelfAttention", shape[1], self.heads, self.head_width)
-        return initialize(_TimeFirst(_Attend(shape[1], self.heads, width, self.dropout)), self.init)
+        return initialize(TimeFirst(_Attend(shape[1], self.heads, width, self.dropout)), self.init)
 
     def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
         return self._make(shape)
@@ -171,7 +171,7 @@ class TransformerBlock(Block):
             perceptron.append(nn.Dropout(self.dropout))
         attend = _Attend(channels, self.heads, width, self.dropout, self.causal)
         both = _Encoder(attend, nn.Sequential(*perceptron), channels)
-        return initialize(_TimeFirst(both), self.init)
+        return initialize(TimeFirst(both), self.init)
 
     def _make_masked(self, shape: tuple[int, ...]) -> nn.Module:
         if self.causal:  # padding comes last: whoever looks back alone never sees it

@@ -7,11 +7,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from archwright.errors import EvaluationError
-from archwright.nn.check import at_least, fraction
+from archwright.nn.attention import TimeFirst
+from archwright.nn.check import at_least, fraction, one_of, rank_of
 from archwright.nn.inferred import Block, Inferred
+from archwright.nn.init import INITS, initialize
 from archwright.space import Flow
 
-__all__ = ["PAD", "TokenEmbedding", "TokenNetwork", "token_flow"]
+__all__ = ["PAD", "NextToken", "TokenEmbedding", "TokenNetwork", "token_flow"]
 
 PAD = 0
 """The number of the token that fills up short texts, at their ends."""
@@ -114,3 +116,29 @@ def _flattened(layers: tuple[nn.Module, ...]) -> list[nn.Module]:
 def token_flow(flow: Flow, x: Any, *layers: Any) -> Any:
     """One after the other. Which mask they see is decided by the input, and the same for all."""
     return flow.chain(layers, x)
+
+
+class NextToken(Block):
+    """At every position a score for each token: does it come next? Shapes: (B, C, T) -> (B, n_outputs, T).
+
+    A layer norm of each position, dropout, and a linear layer, as at the end of GPT-2 (Radford et al. 2019).
+
+    Args:
+        n_outputs: How many tokens there are.
+        dropout: Before the linear layer.
+        init: One of `archwright.nn.INITS`.
+    """
+
+    def __init__(self, n_outputs: int, dropout: float = 0.0, init: str = "default"):
+        super().__init__()
+        at_least("NextToken", 1, n_outputs=n_outputs)
+        fraction("NextToken", dropout=dropout)
+        one_of("NextToken", "init", init, INITS)
+        self.n_outputs, self.dropout, self.init = n_outputs, dropout, init
+
+    def _make(self, shape: tuple[int, ...]) -> nn.Module:
+        rank_of("NextToken", shape, (3,))
+        parts: list[nn.Module] = [nn.LayerNorm(shape[1]), nn.Linear(shape[1], self.n_outputs)]
+        if self.dropout:
+            parts.insert(1, nn.Dropout(self.dropout))
+        return initialize(TimeFirst(nn.Sequential(*parts)), self.init)

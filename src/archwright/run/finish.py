@@ -267,10 +267,17 @@ def _interval(task: Task, name: str, outputs: Sequence[Tensor], targets: Tensor,
     generator = torch.Generator().manual_seed(seed)
     n = len(targets)
     tail = (1 - CONFIDENCE) / 2
+    metric = task.metrics[name]
+    # Where the metric is one of a mean over samples, the networks' outputs need not be gone through again and again.
+    values = [metric.each(out, targets) for out in outputs] if metric.each is not None else []
     means = []
     for _ in range(RESAMPLES):
         rows = torch.randint(n, (n,), generator=generator)
-        means.append(np.mean([task.score(out[rows], targets[rows], [name])[name] for out in outputs]))
+        if values:
+            found = [metric.after(v[rows].double().mean().item()) for v in values]
+        else:
+            found = [task.score(out[rows], targets[rows], [name])[name] for out in outputs]
+        means.append(np.mean(found))
     low, high = np.quantile(means, [tail, 1 - tail])
     if name == "accuracy" and low == high == 1.0:
         low = tail ** (1 / n)

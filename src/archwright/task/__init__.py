@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from archwright.task.custom import CustomTask as CustomTask
     from archwright.task.image import ImageClassification as ImageClassification
+    from archwright.task.language import LanguageModelling as LanguageModelling
     from archwright.task.metrics import Metric as Metric
     from archwright.task.named import NamedData as NamedData
     from archwright.task.named import load as load
@@ -47,6 +48,7 @@ _WHERE = {
     "CustomTask": "custom",
     "ImageAugmentation": "augment",
     "ImageClassification": "image",
+    "LanguageModelling": "language",
     "Metric": "metrics",
     "NamedData": "named",
     "NoAugmentation": "augment",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from archwright.errors import DataError
 
-__all__ = ["KimCNN", "ResidualConv", "ResidualMLP", "fitted", "parameters"]
+__all__ = ["KimCNN", "RecurrentLanguage", "ResidualConv", "ResidualMLP", "fitted", "parameters"]
 
 _LAYERS: dict[int, tuple[Any, Any, Any, Any]] = {
     1: (nn.LazyConv1d, nn.Conv1d, nn.BatchNorm1d, nn.AdaptiveAvgPool1d),
@@ -135,6 +135,23 @@ class KimCNN(nn.Module):
         """Logits, (batch, n_outputs)."""
         x = self.embedding(tokens).transpose(1, 2)
         return self.head(torch.cat([torch.relu(filters(x)).amax(2) for filters in self.filters], 1))
+
+
+class RecurrentLanguage(nn.Module):
+    """A gated recurrent layer (Cho et al. 2014) between an embedding and scores of the next token.
+
+    Shapes: (batch, time) int64 to (batch, vocabulary, time).
+    """
+
+    def __init__(self, vocabulary: int, *, width: int = 128, dropout: float = 0.1):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, max(1, width // 2))
+        self.layer = nn.GRU(max(1, width // 2), width, batch_first=True)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, vocabulary))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Scores, (batch, vocabulary, time)."""
+        return self.head(self.layer(self.embedding(tokens))[0]).transpose(1, 2)
 
 
 def parameters(make: Callable[[], nn.Module], input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> int:

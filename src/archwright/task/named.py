@@ -130,6 +130,12 @@ def _first_names(**options: Any) -> Task:
     return TextClassification(list(x), list(y), **{**settings, **options})
 
 
+def _python_manual(**options: Any) -> Task:
+    from archwright.task.language import LanguageModelling, python_manual
+
+    return LanguageModelling(python_manual(), **{"name": "python_manual", "source": "pydoc_data.topics", **options})
+
+
 def _ucr(name: str, **options: Any) -> Task:
     import warnings
 
@@ -154,6 +160,7 @@ _NAMED: dict[str, tuple[str, str, str, Callable[..., Task]]] = {
         "text",
         _first_names,
     ),
+    "python_manual": ("what Python's help() knows of its topics: a text to model", "pydoc_data", "", _python_manual),
     "diabetes": ("442 patients, 10 measurements, regression of the progression", "sklearn", "", _diabetes),
 }
 
@@ -195,7 +202,8 @@ def load(name: str | Path, **options: Any) -> Task:
 
     Args:
         name: One of `names`; or a folder of class folders of images, an ``.npz`` file with ``x`` and ``y`` (and
-            ``x_test`` and ``y_test``), or a ``.csv`` or ``.parquet`` file.
+            ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, or a
+            ``.txt`` file, which becomes a language model.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
             ``kind="images"``, ``"sequences"``, ``"text"``, ``"table"``, ``"classification"`` or ``"regression"`` says
             what they hold where that is not plain.
@@ -267,8 +275,14 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
         images = data["x"].ndim == 4 or (data["x"].ndim == 3 and _looks_like_images(data["x"]))
         guessed = "images" if images else "sequences" if data["x"].ndim == 3 else "table"
         return _from_arrays(kind or guessed, data, settings, path)
+    if suffix == ".txt":
+        from archwright.task.language import LanguageModelling
+
+        if kind not in (None, "language"):
+            raise DataError(f"kind={kind!r} does not fit {str(path)!r}: allowed is 'language'")
+        return _made(LanguageModelling.from_file, {"path": path, **settings}, str(path))
     raise DataError(
-        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, or a folder of class "
+        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, .txt, or a folder of class "
         f"folders of images"
     )
 
@@ -324,6 +338,7 @@ def _made(make: Callable[..., Task], options: dict[str, Any], name: str) -> Task
 
 
 def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
+    from archwright.task.language import LanguageModelling
     from archwright.task.tabular import TabularClassification, TabularRegression
     from archwright.task.text import TextClassification
 
@@ -331,6 +346,7 @@ def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
         _digits: ImageClassification, _mnist5k: ImageClassification, _mnist1d: SequenceClassification,
         _ucr: SequenceClassification, _breast_cancer: TabularClassification, _diabetes: TabularRegression,
         ImageClassification.from_folder: ImageClassification, _first_names: TextClassification,
-        TextClassification.from_table: TextClassification,
+        TextClassification.from_table: TextClassification, LanguageModelling.from_file: LanguageModelling,
+        _python_manual: LanguageModelling,
     }  # fmt: skip
     return made.get(make, make)

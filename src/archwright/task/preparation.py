@@ -11,13 +11,13 @@ from torch import Tensor
 from archwright.errors import DataError
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.table import TableInputs
-from archwright.task.targets import Classes, Quantities
+from archwright.task.targets import Classes, NextTokens, Quantities
 from archwright.task.tokens import TextInputs
 
 __all__ = ["Preparation"]
 
 Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | PlainInputs
-Targets = Classes | Quantities | None
+Targets = Classes | Quantities | NextTokens | None
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -64,7 +64,7 @@ class Preparation:
         """A network's outputs, (n, n_outputs), to one label or quantity a sample; plain lists for a user's own task."""
         return output.tolist() if self.targets is None else self.targets.answers(output)
 
-    def _targets(self) -> Classes | Quantities:
+    def _targets(self) -> Classes | Quantities | NextTokens:
         if self.targets is None:
             raise DataError("this task has targets of its own making: archwright has no labels for them")
         return self.targets
@@ -87,6 +87,8 @@ class Preparation:
             targets: Targets = None
             if t is not None and t["kind"] == "classes":
                 targets = Classes(tuple(t["labels"]))
+            elif t is not None and t["kind"] == "next tokens":
+                targets = NextTokens()
             elif t is not None:
                 targets = Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]))
         except (KeyError, TypeError) as error:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from archwright.errors import DataError
 
-__all__ = ["Classes", "Quantities", "label_array", "quantity_array"]
+__all__ = ["Classes", "NextTokens", "Quantities", "label_array", "quantity_array"]
 
 
 def _plain(values: Any, where: str) -> np.ndarray:
@@ -190,3 +190,24 @@ class Quantities:
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         return {"kind": "quantities", "mean": list(self.mean), "std": list(self.std), "names": list(self.names)}
+
+
+@dataclass(frozen=True)
+class NextTokens:
+    """The targets of a language model: the tokens one further on. Outputs are scores (n, tokens, positions)."""
+
+    def encode(self, values: Any, where: str = "targets") -> Tensor:
+        """A text holds its own targets."""
+        raise DataError(f"{where}: a language model has no targets beside its text: they are the tokens one on")
+
+    def decode(self, indices: Any) -> list[Any]:
+        """Token numbers as they are: the preparation's tokenizer reads them."""
+        return list(indices)
+
+    def answers(self, output: Tensor) -> list[Any]:
+        """The number of the likeliest token at each position."""
+        return output.argmax(1).tolist()
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"kind": "next tokens"}

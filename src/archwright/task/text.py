@@ -128,7 +128,7 @@ class TextClassification(Task):
         if text is None:
             raise DataError(
                 f"the table has no column of texts beside the target {target!r}: its columns are "
-                f"{', '.join(map(repr, frame.columns))}; name it with text="
+                f"{', '.join(map(repr, frame.columns))}; name one, such as text='review'"
             )
         if test is not None:
             held = as_frame(read_table(test, texts=True) if isinstance(test, (str, Path)) else test, "the test table")

@@ -171,7 +171,7 @@ class TextInputs:
 
     def __call__(self, raw: Any) -> Tensor:
         """Texts, or a table that holds them in the column the task was given, to a tensor."""
-        return self.prepare(text_list(self._column_of(raw)))
+        return self.prepare(text_list(self.column_of(raw)))
 
     def prepare(self, texts: Any, where: str = "texts") -> Tensor:
         """A list or array of texts to a tensor."""
@@ -181,7 +181,8 @@ class TextInputs:
             found[row, : len(ids)] = ids
         return torch.from_numpy(found)
 
-    def _column_of(self, raw: Any) -> Any:
+    def column_of(self, raw: Any) -> Any:
+        """The texts of a table; anything else as it is."""
         columns = getattr(raw, "columns", None)
         if columns is None:
             return raw

@@ -14,6 +14,7 @@ __all__ = [
     "classic",
     "conv",
     "convolution",
+    "decoder",
     "inverted",
     "pooled",
     "recurrent",
@@ -33,6 +34,7 @@ causal = searchable(_in_order, flow=sequential_flow, name="causal")
 classic = searchable(_in_order, flow=sequential_flow, name="classic")
 conv = searchable(_in_order, flow=sequential_flow, name="conv")
 convolution = searchable(_in_order, flow=sequential_flow, name="convolution")
+decoder = searchable(_in_order, flow=sequential_flow, name="decoder")
 inverted = searchable(_in_order, flow=sequential_flow, name="inverted")
 pooled = searchable(_in_order, flow=sequential_flow, name="pooled")
 recurrent = searchable(_in_order, flow=sequential_flow, name="recurrent")
