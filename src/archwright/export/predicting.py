@@ -20,6 +20,7 @@ from archwright.task import Preparation
 from archwright.task.reading import read_raw
 from archwright.task.targets import NextTokens
 from archwright.task.tokens import TextInputs
+from archwright.task.windows import WindowInputs
 
 __all__ = ["Prediction", "predict"]
 
@@ -35,7 +36,8 @@ class Prediction:
         sample: A file's name, or the number of the row from 0.
         label: The likeliest class, for a classifier.
         probability: That class's probability by softmax (a network's own, not calibrated).
-        value: Otherwise: the quantity in its own units, or the network's output as numbers.
+        value: Otherwise: the quantity in its own units; for a forecast, a list of quantities by target; or the network's
+            output as numbers.
     """
 
     sample: str
@@ -64,7 +66,7 @@ def predict(
         folder: What a search or `export` wrote.
         data: A path: an image, a folder of images, a CSV or Parquet file with a header, an ``.npy`` file or an ``.npz``
             file with ``x``, for texts also a ``.txt`` file with one in each line; or the same as a list, arrays,
-            tensors, a DataFrame. Raw, as the task was given it.
+            tensors, a DataFrame. Raw, as the task was given it. A forecast goes on after the last row of each series.
         form: ``"source"``, ``"pt2"`` or ``"onnx"``; by default the first that is there. ``source`` executes the
             folder's model.py: use only folders that you trust.
         verify: Refuse files whose content changed since the export.
@@ -96,6 +98,8 @@ def predict(
     if len(inputs) == 0:
         raise DataError("the data hold no sample: give at least one")
     output = _outputs(run, inputs)
+    if preparation is not None and isinstance(preparation.features, WindowInputs):
+        names = preparation.features.labels(raw)
     names = names if names is not None and len(names) == len(inputs) else [str(i) for i in range(len(inputs))]
     return _answers(names, output, card, preparation)
 

@@ -13,9 +13,23 @@ from typing import Any
 import torch
 
 from archwright.errors import did_you_mean
-from archwright.nn import attention, causal, cell, connect, conv, heads, mobile, norms, pool, recurrent, tokens
+from archwright.nn import (
+    attention,
+    causal,
+    cell,
+    connect,
+    conv,
+    forecast,
+    heads,
+    mobile,
+    norms,
+    pool,
+    recurrent,
+    tokens,
+)
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.cell import edges
+from archwright.nn.forecast import LEVELS
 from archwright.nn.heads import HEAD_POOLS
 from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
 from archwright.nn.init import INITS, initialize
@@ -51,6 +65,8 @@ PositionalEncoding = searchable(attention.PositionalEncoding)
 TokenEmbedding = searchable(tokens.TokenEmbedding)
 TokenNetwork = searchable(tokens.TokenNetwork, flow=tokens.token_flow)
 NextToken = searchable(tokens.NextToken)
+Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
+MixerBlock = searchable(forecast.MixerBlock)
 Norm = searchable(norms.Norm)
 Activation = searchable(activation)
 LinearBlock = searchable(heads.LinearBlock)
@@ -62,6 +78,7 @@ __all__ = [
     "CELLS",
     "HEAD_POOLS",
     "INITS",
+    "LEVELS",
     "NORMS",
     "PAD",
     "Activation",
@@ -72,6 +89,7 @@ __all__ = [
     "Classifier",
     "ConvBlock",
     "DenseBlock",
+    "Forecaster",
     "GlobalPool",
     "Identity",
     "Inferred",
@@ -79,6 +97,7 @@ __all__ = [
     "LinearBlock",
     "Loop",
     "MaxPool",
+    "MixerBlock",
     "NextToken",
     "Norm",
     "Parallel",

@@ -274,7 +274,7 @@ def _interval(task: Task, name: str, outputs: Sequence[Tensor], targets: Tensor,
     for _ in range(RESAMPLES):
         rows = torch.randint(n, (n,), generator=generator)
         if values:
-            found = [metric.after(v[rows].double().mean().item()) for v in values]
+            found = [float(metric.after(v[rows].double().mean(0))) for v in values]
         else:
             found = [task.score(out[rows], targets[rows], [name])[name] for out in outputs]
         means.append(np.mean(found))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TokenAugmentation as TokenAugmentation,
     )
     from archwright.task.custom import CustomTask as CustomTask
+    from archwright.task.forecasting import Forecasting as Forecasting
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.language import LanguageModelling as LanguageModelling
     from archwright.task.metrics import Metric as Metric
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "CustomTask": "custom",
+    "Forecasting": "forecasting",
     "ImageAugmentation": "augment",
     "ImageClassification": "image",
     "LanguageModelling": "language",

@@ -136,6 +136,31 @@ def _python_manual(**options: Any) -> Task:
     return LanguageModelling(python_manual(), **{"name": "python_manual", "source": "pydoc_data.topics", **options})
 
 
+def _electricity(**options: Any) -> Task:
+    from archwright.task.forecasting import Forecasting
+    from archwright.task.shipped import electricity_demand
+
+    week = 336
+    settings = {"name": "electricity", "context": week, "source": "pmdarima load_taylor"}
+    return Forecasting(electricity_demand(), **{**settings, **options})
+
+
+def _co2(**options: Any) -> Task:
+    from archwright.task.forecasting import Forecasting
+    from archwright.task.shipped import carbon_dioxide
+
+    settings = {"name": "co2", "horizon": 26, "context": 104, "source": "statsmodels co2"}
+    return Forecasting(carbon_dioxide(), **{**settings, **options})
+
+
+def _msft(**options: Any) -> Task:
+    from archwright.task.forecasting import Forecasting
+    from archwright.task.shipped import share_prices
+
+    settings = {"name": "msft", "covariates": ("Open", "High", "Low", "Volume"), "source": "pmdarima load_msft"}
+    return Forecasting(share_prices(), **{"target": "Close", "context": 30, **settings, **options})
+
+
 def _ucr(name: str, **options: Any) -> Task:
     import warnings
 
@@ -160,6 +185,9 @@ _NAMED: dict[str, tuple[str, str, str, Callable[..., Task]]] = {
         "text",
         _first_names,
     ),
+    "electricity": ("half-hourly demand, 12 weeks: the next day from a week", "pmdarima", "series", _electricity),
+    "co2": ("weekly carbon dioxide at Mauna Loa, 1958 to 2001: half a year", "statsmodels", "series", _co2),
+    "msft": ("daily prices of one share, 2012 to 2017: the next 5 days of trade", "pmdarima", "series", _msft),
     "python_manual": ("what Python's help() knows of its topics: a text to model", "pydoc_data", "", _python_manual),
     "diabetes": ("442 patients, 10 measurements, regression of the progression", "sklearn", "", _diabetes),
 }
@@ -205,8 +233,8 @@ def load(name: str | Path, **options: Any) -> Task:
             ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, or a
             ``.txt`` file, which becomes a language model.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"sequences"``, ``"text"``, ``"table"``, ``"classification"`` or ``"regression"`` says
-            what they hold where that is not plain.
+            ``kind="images"``, ``"sequences"``, ``"text"``, ``"forecast"``, ``"table"``, ``"classification"`` or
+            ``"regression"`` says what they hold where that is not plain; ``horizon=`` says forecast too.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.
@@ -253,10 +281,13 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
     settings = {"name": path.stem, "source": str(path), **options}
     kind = settings.pop("kind", None)
     if suffix in (".csv", ".tsv", ".parquet"):
+        from archwright.task.forecasting import Forecasting
         from archwright.task.table import read_table
         from archwright.task.tabular import TabularClassification, TabularRegression
         from archwright.task.text import TextClassification, is_of_texts
 
+        if kind is None and "horizon" in settings:
+            kind = "forecast"
         frame = read_table(path, texts=kind == "text")
         if kind is None and is_of_texts(frame, settings.get("target")):
             kind, frame = "text", read_table(path, texts=True)
@@ -266,6 +297,7 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
             "classification": TabularClassification,
             "regression": TabularRegression,
             "text": TextClassification.from_table,
+            "forecast": Forecasting,
         }
         if kind not in kinds:
             raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(str(kind), kinds)}")
@@ -338,6 +370,7 @@ def _made(make: Callable[..., Task], options: dict[str, Any], name: str) -> Task
 
 
 def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
+    from archwright.task.forecasting import Forecasting
     from archwright.task.language import LanguageModelling
     from archwright.task.tabular import TabularClassification, TabularRegression
     from archwright.task.text import TextClassification
@@ -347,6 +380,6 @@ def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
         _ucr: SequenceClassification, _breast_cancer: TabularClassification, _diabetes: TabularRegression,
         ImageClassification.from_folder: ImageClassification, _first_names: TextClassification,
         TextClassification.from_table: TextClassification, LanguageModelling.from_file: LanguageModelling,
-        _python_manual: LanguageModelling,
+        _python_manual: LanguageModelling, _electricity: Forecasting, _co2: Forecasting, _msft: Forecasting,
     }  # fmt: skip
     return made.get(make, make)

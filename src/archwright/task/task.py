@@ -133,6 +133,12 @@ class Task(ABC):
         return self.train.inputs.dtype
 
     @property
+    def answer(self) -> str:
+        """What it asks of a sample, in words."""
+        labels = getattr(self.preparation.targets, "labels", None)
+        return f"{self.n_outputs} classes" if labels is not None else "a quantity"
+
+    @property
     def sizes(self) -> dict[str, int]:
         """How many samples each part holds."""
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self._test)}

@@ -16,6 +16,8 @@ __all__ = [
     "convolution",
     "decoder",
     "inverted",
+    "linear",
+    "mixer",
     "pooled",
     "recurrent",
     "separable",
@@ -36,6 +38,8 @@ conv = searchable(_in_order, flow=sequential_flow, name="conv")
 convolution = searchable(_in_order, flow=sequential_flow, name="convolution")
 decoder = searchable(_in_order, flow=sequential_flow, name="decoder")
 inverted = searchable(_in_order, flow=sequential_flow, name="inverted")
+linear = searchable(_in_order, flow=sequential_flow, name="linear")
+mixer = searchable(_in_order, flow=sequential_flow, name="mixer")
 pooled = searchable(_in_order, flow=sequential_flow, name="pooled")
 recurrent = searchable(_in_order, flow=sequential_flow, name="recurrent")
 separable = searchable(_in_order, flow=sequential_flow, name="separable")
