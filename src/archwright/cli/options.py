@@ -30,7 +30,8 @@ def _argument(help: str, metavar: str, complete: Callable[..., Any] | None = Non
 Data = Annotated[
     str,
     _argument(
-        "A name (see 'archwright tasks'), a folder with one folder of images a class, an .npz, a .csv or .parquet.",
+        "A name (see 'archwright tasks'), a folder with one folder of images a class or with images and masks, an .npz, a "
+        ".csv or .parquet.",
         "DATA",
         names.complete_data,
     ),
@@ -143,8 +144,8 @@ Target = Annotated[str | None, _option("The column to predict. Default: the last
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, sequences, text, language, forecast, table, classification "
-        "or regression.",
+        "What a file holds, where that is not plain: images, segmentation, sequences, text, language, forecast, "
+        "table, classification or regression.",
         "KIND",
         _DATA,
     ),

@@ -25,6 +25,7 @@ EXAMPLES = examples(
     {
         "archwright predict runs/digits new.npz": "answers for the array x of new.npz",
         "archwright predict runs/photos inbox/ --csv answers.csv": "a folder of images, all answers into a table",
+        "archwright predict runs/streets new/ --masks found/": "a class for each pixel: masks as PNG files",
         "archwright predict runs/digits new.npz --form onnx --json": "through ONNX Runtime, for a program",
     }
 )
@@ -48,6 +49,10 @@ def predict(
     temperature: Annotated[
         float, typer.Option(metavar="T", help="How freely it writes; 0 takes the likeliest token each time.")
     ] = 0.8,
+    masks: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Of a network that says a class for each pixel: all masks as PNG files."),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Refuse files that changed since they were exported.")
     ] = True,
@@ -61,6 +66,10 @@ def predict(
         from archwright.export import predict as answer
 
         answers = answer(where, data, form=form, verify=verify, tokens=tokens, temperature=temperature)
+    if masks is not None:
+        for one in answers:
+            one.save_mask(masks)
+        console.err().print(f"{len(answers):,} masks in {masks}")
     if as_json:
         console.emit({"out": where, "data": data, "predictions": [a.to_json() for a in answers]})
     if table is not None:

@@ -19,6 +19,7 @@ from archwright.nn import (
     cell,
     connect,
     conv,
+    dense,
     forecast,
     heads,
     mobile,
@@ -29,6 +30,7 @@ from archwright.nn import (
 )
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.cell import edges
+from archwright.nn.dense import SKIPS, UPS
 from archwright.nn.forecast import LEVELS
 from archwright.nn.heads import HEAD_POOLS
 from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
@@ -65,6 +67,8 @@ PositionalEncoding = searchable(attention.PositionalEncoding)
 TokenEmbedding = searchable(tokens.TokenEmbedding)
 TokenNetwork = searchable(tokens.TokenNetwork, flow=tokens.token_flow)
 NextToken = searchable(tokens.NextToken)
+Level = searchable(dense.Level, flow=dense.level_flow)
+PixelClassifier = searchable(dense.PixelClassifier)
 Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
 MixerBlock = searchable(forecast.MixerBlock)
 Norm = searchable(norms.Norm)
@@ -81,6 +85,8 @@ __all__ = [
     "LEVELS",
     "NORMS",
     "PAD",
+    "SKIPS",
+    "UPS",
     "Activation",
     "AvgPool",
     "Block",
@@ -94,6 +100,7 @@ __all__ = [
     "Identity",
     "Inferred",
     "InvertedResidual",
+    "Level",
     "LinearBlock",
     "Loop",
     "MaxPool",
@@ -101,6 +108,7 @@ __all__ = [
     "NextToken",
     "Norm",
     "Parallel",
+    "PixelClassifier",
     "Pool",
     "PositionalEncoding",
     "Recurrent",

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
         NoAugmentation as NoAugmentation,
     )
     from archwright.task.augment import (
+        PixelAugmentation as PixelAugmentation,
+    )
+    from archwright.task.augment import (
         SequenceAugmentation as SequenceAugmentation,
     )
     from archwright.task.augment import (
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from archwright.task.named import names as names
     from archwright.task.preparation import Preparation as Preparation
     from archwright.task.reading import read_raw as read_raw
+    from archwright.task.segmentation import Segmentation as Segmentation
     from archwright.task.sequence import SequenceClassification as SequenceClassification
     from archwright.task.tabular import (
         TabularClassification as TabularClassification,
@@ -55,7 +59,9 @@ _WHERE = {
     "NamedData": "named",
     "NoAugmentation": "augment",
     "Part": "task",
+    "PixelAugmentation": "augment",
     "Preparation": "preparation",
+    "Segmentation": "segmentation",
     "SequenceAugmentation": "augment",
     "SequenceClassification": "sequence",
     "TableAugmentation": "augment",

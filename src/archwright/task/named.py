@@ -16,6 +16,7 @@ import numpy as np
 from archwright.errors import DataError, MissingExtraError, did_you_mean
 from archwright.task.augment import SequenceAugmentation
 from archwright.task.image import ImageClassification
+from archwright.task.masks import holds_masks
 from archwright.task.reading import read_npz
 from archwright.task.sequence import SequenceClassification
 from archwright.task.task import Task
@@ -229,11 +230,11 @@ def load(name: str | Path, **options: Any) -> Task:
     """A task by the name of its data, or by the path of a file or folder.
 
     Args:
-        name: One of `names`; or a folder of class folders of images, an ``.npz`` file with ``x`` and ``y`` (and
+        name: One of `names`; or a folder of class folders of images, or of images and masks; an ``.npz`` file with ``x`` and ``y`` (and
             ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, or a
             ``.txt`` file, which becomes a language model.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"sequences"``, ``"text"``, ``"forecast"``, ``"table"``, ``"classification"`` or
+            ``kind="images"``, ``"segmentation"``, ``"sequences"``, ``"text"``, ``"forecast"``, ``"table"``, ``"classification"`` or
             ``"regression"`` says what they hold where that is not plain; ``horizon=`` says forecast too.
 
     Raises:
@@ -254,6 +255,10 @@ def load(name: str | Path, **options: Any) -> Task:
             )
         return _made(_ucr, {"name": text.removeprefix("ucr:"), **options}, text)
     path = Path(text).expanduser()
+    if path.is_dir() and (options.get("kind") == "segmentation" or ("kind" not in options and holds_masks(path))):
+        from archwright.task.segmentation import Segmentation
+
+        return _made(Segmentation.from_folder, {"path": path, **_without_kind(options, "segmentation", path)}, text)
     if path.is_dir():
         return _made(ImageClassification.from_folder, {"path": path, **_without_kind(options, "images", path)}, text)
     if path.is_file():
@@ -305,7 +310,15 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
     if suffix == ".npz":
         data = read_npz(path)
         images = data["x"].ndim == 4 or (data["x"].ndim == 3 and _looks_like_images(data["x"]))
-        guessed = "images" if images else "sequences" if data["x"].ndim == 3 else "table"
+        guessed = (
+            "segmentation"
+            if data["y"].ndim >= 3
+            else "images"
+            if images
+            else "sequences"
+            if data["x"].ndim == 3
+            else "table"
+        )
         return _from_arrays(kind or guessed, data, settings, path)
     if suffix == ".txt":
         from archwright.task.language import LanguageModelling
@@ -328,11 +341,15 @@ def _from_arrays(kind: str, data: dict[str, np.ndarray], settings: dict[str, Any
     from archwright.task.tabular import TabularClassification, TabularRegression
 
     x, y = data["x"], data["y"]
+    if kind == "segmentation":
+        from archwright.task.segmentation import Segmentation
+
+        return _made(Segmentation, {**data, **settings}, str(path))
     if kind in ("images", "sequences"):
         make: Callable[..., Task] = ImageClassification if kind == "images" else SequenceClassification
         return _made(make, {**data, **settings}, str(path))
     if kind not in ("table", "classification", "regression"):
-        allowed = ("images", "sequences", "table", "classification", "regression")
+        allowed = ("images", "segmentation", "sequences", "table", "classification", "regression")
         raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(kind, allowed)}")
     quantity = y.dtype.kind == "f" and bool((y != np.round(y)).any())
     regression = kind == "regression" or (kind == "table" and (quantity or y.ndim == 2))
@@ -372,6 +389,7 @@ def _made(make: Callable[..., Task], options: dict[str, Any], name: str) -> Task
 def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
     from archwright.task.forecasting import Forecasting
     from archwright.task.language import LanguageModelling
+    from archwright.task.segmentation import Segmentation
     from archwright.task.tabular import TabularClassification, TabularRegression
     from archwright.task.text import TextClassification
 
@@ -381,5 +399,6 @@ def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
         ImageClassification.from_folder: ImageClassification, _first_names: TextClassification,
         TextClassification.from_table: TextClassification, LanguageModelling.from_file: LanguageModelling,
         _python_manual: LanguageModelling, _electricity: Forecasting, _co2: Forecasting, _msft: Forecasting,
+        Segmentation.from_folder: Segmentation,
     }  # fmt: skip
     return made.get(make, make)

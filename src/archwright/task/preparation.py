@@ -11,6 +11,7 @@ from torch import Tensor
 from archwright.errors import DataError
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.pixels import Pixels
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
 from archwright.task.tokens import TextInputs
@@ -19,7 +20,7 @@ from archwright.task.windows import WindowInputs
 __all__ = ["Preparation"]
 
 Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | WindowInputs | PlainInputs
-Targets = Classes | Quantities | NextTokens | Forecasts
+Targets = Classes | Quantities | NextTokens | Forecasts | Pixels
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -33,6 +34,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),
     "quantities": lambda t: Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"])),
     "next tokens": lambda t: NextTokens(),
+    "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),
 }
 _VERSION = 1
