@@ -22,8 +22,8 @@ UPS = ("bilinear", "nearest", "transposed")
 class Level(Inferred):
     """What `body` makes at a smaller size, brought back to the input's size and width, and joined with the input.
 
-    Levels inside levels are a U-Net (Ronneberger et al., MICCAI 2015, https://arxiv.org/abs/1505.04597). Where the width
-    changes, a pointwise convolution comes before the size is changed, which costs less and is the same.
+    Levels inside levels are a U-Net (Ronneberger et al., MICCAI 2015, https://arxiv.org/abs/1505.04597). Where the
+    width changes, a pointwise convolution comes before the size is changed, which costs less and is the same.
 
     Shapes: (B, C, H, W) -> (B, 2 C, H, W) with ``concat``, else (B, C, H, W).
 
@@ -77,8 +77,8 @@ def _resized(size: tuple[int, ...], mode: str) -> nn.Module:
 def level_flow(flow: Flow, x: Any, body: Any, skip: Any = "concat", up: Any = "bilinear") -> Any:
     """The body, brought up, joined with its input.
 
-    How it is brought up depends on shapes, which a space does not know: an operation told apart by its kind. Where a body
-    may be zero, the channels it takes up are still there: then it tells the parts apart.
+    How it is brought up depends on shapes, which a space does not know: an operation told apart by its kind. Where a
+    body may be zero, the channels it takes up are still there: then it tells the parts apart.
     """
 
     def joined(how: str) -> Any:

@@ -25,8 +25,8 @@ class Forecaster(Inferred):
 
     ``last`` takes away the last value (NLinear; Zeng et al., *Are Transformers Effective for Time Series Forecasting?*,
     AAAI 2023, https://arxiv.org/abs/2205.13504); ``mean`` the mean, and divides by the deviation (RevIN without its
-    learned scale; Kim et al., *Reversible Instance Normalization*, ICLR 2022). So a network that learnt at one level works
-    at another, which is what series do that grow.
+    learned scale; Kim et al., *Reversible Instance Normalization*, ICLR 2022). So a network that learnt at one level
+    works at another, which is what series do that grow.
 
     Shapes: (B, C, T) -> (B, targets * horizon), the horizon of the first target first.
 

@@ -30,24 +30,24 @@ MOST_NUMBERS = 2**26
 class Forecasting(Task):
     """How do these series go on?
 
-    Origins roll: from every row the next `horizon` rows are forecast from the `context` rows before. What is forecast in
-    training comes before what is forecast in validation, and that before the test, in all series at the same times; a
-    forecast across a border belongs to no part. Statistics come from the training period alone.
+    Origins roll: from every row the next `horizon` rows are forecast from the `context` rows before. What is forecast
+    in training comes before what is forecast in validation, and that before the test, in all series at the same times;
+    a forecast across a border belongs to no part. Statistics come from the training period alone.
 
     Args:
-        data: A DataFrame, a CSV or Parquet file, a list of dicts, a Series, or an array (rows,) or (rows, columns). A row
-            is a step: rows may be missing for good (weekends), and an empty cell is carried on from the one before in
-            what is read, but never counted as something to forecast.
+        data: A DataFrame, a CSV or Parquet file, a list of dicts, a Series, or an array (rows,) or (rows, columns). A
+            row is a step: rows may be missing for good (weekends), and an empty cell is carried on from the one before
+            in what is read, but never counted as something to forecast.
         target: The column to forecast, or several; the last by default.
-        time: The column of dates or numbers that orders the rows; by default the first that holds dates (ISO 8601), else
-            the rows are in their order.
+        time: The column of dates or numbers that orders the rows; by default the first that holds dates (ISO 8601),
+            else the rows are in their order.
         group: The column that tells several series apart.
         covariates: Columns that are known up to the origin, and read beside the targets.
         known: Columns that are known beforehand, such as the calendar: they are read up to the end of the horizon.
         horizon: How many rows to forecast; by default a season, or 12 rows where there is none.
         context: How many rows are read; by default thrice the horizon, and at least a season.
-        season: How many rows a season has; by default what is usual for the distance of dates (24 for hours, 7 for days, 5
-            for days without weekends, 52 for weeks, 12 for months), else 1.
+        season: How many rows a season has; by default what is usual for the distance of dates (24 for hours, 7 for
+            days, 5 for days without weekends, 52 for weeks, 12 for months), else 1.
         stride: How many rows from one origin to the next; by default 1, more where windows would fill the memory.
         name: What the task is called.
         metric: The main metric; ``"mase"`` by default.
@@ -146,9 +146,9 @@ class Forecasting(Task):
             if sum(len(o.rows) for o in origins) < 2:
                 longest = max(map(len, series), default=0)
                 raise DataError(
-                    f"the {name} part holds {sum(len(o.rows) for o in origins)} forecasts, at least two are needed: the "
-                    f"longest series has {longest} rows, of which {self.context} are read and {self.horizon} forecast "
-                    f"at once. Give more rows, or smaller context= and horizon="
+                    f"the {name} part holds {sum(len(o.rows) for o in origins)} forecasts, at least two are needed: "
+                    f"the longest series has {longest} rows, of which {self.context} are read and {self.horizon} "
+                    f"forecast at once. Give more rows, or smaller context= and horizon="
                 )
             windows, truth = inputs.windows(origins), inputs.futures(origins)
             scale = torch.cat([step.expand(len(o.rows), -1) for step, o in zip(steps, origins, strict=True)])
@@ -215,8 +215,8 @@ def _borders(series: Sequence[Series], test_share: float, validation_share: floa
     times = np.unique(np.concatenate([s.when for s in series])) if series else np.empty(0)
     if len(times) < 6:
         raise DataError(
-            f"the series have {len(times)} rows in all with a value: at least six are needed to learn, to choose and to "
-            f"test; give more of the past"
+            f"the series have {len(times)} rows in all with a value: at least six are needed to learn, to choose "
+            f"and to test; give more of the past"
         )
     end = round(len(times) * (1 - test_share))
     middle = round(end * (1 - validation_share))
@@ -255,8 +255,8 @@ def _usual_steps(series: Sequence[Series], inputs: WindowInputs, first: float, s
         usual = found[~np.isnan(found[:, j]), j]
         if not len(usual):
             raise DataError(
-                f"target {name!r}: no series changes within its training period from one season of {season} rows to the "
-                f"next, so that errors have no scale; give more of the past, or season=1"
+                f"target {name!r}: no series changes within its training period from one season of {season} rows to "
+                f"the next, so that errors have no scale; give more of the past, or season=1"
             )
         found[np.isnan(found[:, j]), j] = np.median(usual)
     return [torch.tensor(row[None], dtype=torch.float32) for row in found]

@@ -26,8 +26,8 @@ def mask_array(raw: Any, where: str = "masks", *, resize: tuple[int, int] | None
     """Masks as (n, height, width) whole numbers, and whether they are of colours, packed into one number each.
 
     Args:
-        raw: (n, height, width) whole numbers, (n, height, width, 3) colours; arrays, tensors, lists of arrays, of files or
-            of Pillow images. Files with a palette hold its numbers.
+        raw: (n, height, width) whole numbers, (n, height, width, 3) colours; arrays, tensors, lists of arrays, of
+            files or of Pillow images. Files with a palette hold its numbers.
         where: What to call them in messages.
         resize: Height and width to bring all to, by the nearest pixel.
     """
@@ -45,8 +45,8 @@ def mask_array(raw: Any, where: str = "masks", *, resize: tuple[int, int] | None
     array = np.asarray(raw)
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
         raise DataError(
-            f"{where} have shape {array.shape}: allowed are (n, height, width), a class a pixel, and (n, height, width, 3), "
-            f"a colour a class"
+            f"{where} have shape {array.shape}: allowed are (n, height, width), a class a pixel, and (n, height, "
+            f"width, 3), a colour a class"
         )
     if array.dtype.kind == "f":
         if not (array == np.round(array)).all():

@@ -14,8 +14,8 @@ __all__ = ["NBeats"]
 class NBeats(nn.Module):
     """Blocks that each forecast from a part of the window, and take it away; what is left goes to the next.
 
-    Oreshkin et al., *N-BEATS*, ICLR 2020 (https://arxiv.org/abs/1905.10437), generic blocks. Departures: three blocks of
-    two hidden layers in place of thirty of four, covariates are read beside the targets, and the last value of each
+    Oreshkin et al., *N-BEATS*, ICLR 2020 (https://arxiv.org/abs/1905.10437), generic blocks. Departures: three blocks
+    of two hidden layers in place of thirty of four, covariates are read beside the targets, and the last value of each
     target is taken away first and given back.
 
     Shapes: (batch, *input_shape) to (batch, n_outputs).

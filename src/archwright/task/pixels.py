@@ -42,8 +42,9 @@ class Pixels:
         found = [v for v in np.unique(masks).tolist() if v != void]
         if not 2 <= len(found) < VOID:
             raise DataError(
-                f"the masks hold {len(found)} classes{'' if void is None else f' beside the void {void}'}: allowed are 2 "
-                f"to {VOID - 1}. A mask gives each pixel the number of its class, or a colour of its own to each class"
+                f"the masks hold {len(found)} classes{'' if void is None else f' beside the void {void}'}: allowed "
+                f"are 2 to {VOID - 1}. A mask gives each pixel the number of its class, or a colour of its own to "
+                f"each class"
             )
         if names is not None and len(names) != len(found):
             raise DataError(
@@ -69,8 +70,8 @@ class Pixels:
             value = int(array[tuple(odd)])
             raise DataError(
                 f"{where}: mask {odd[0]} holds {_hex(value) if self.colours else value} at {tuple(odd[1:].tolist())}, "
-                f"which no training mask holds: its classes are {', '.join(self.labels[:20])}. Give void={value} if it is "
-                f"no class"
+                f"which no training mask holds: its classes are {', '.join(self.labels[:20])}. Give void={value} if "
+                f"it is no class"
             )
         return torch.from_numpy(np.where(void, VOID, order).astype(np.uint8))
 
@@ -194,8 +195,8 @@ class _Confusion:
 def pixel_metrics(classes: int) -> Mapping[str, Metric]:
     """The metrics of segmentation, over the confusion matrix of a whole part.
 
-    ``mean_iou`` is the field's (Everingham et al., *The Pascal Visual Object Classes Challenge*, IJCV 2015): intersection
-    over union of each class over all pixels of all images, then the mean; never a mean over images.
+    ``mean_iou`` is the field's (Everingham et al., *The Pascal Visual Object Classes Challenge*, IJCV 2015):
+    intersection over union of each class over all pixels of all images, then the mean; never a mean over images.
     """
     each = _Confusion(classes)
     return {

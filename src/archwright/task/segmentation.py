@@ -41,7 +41,8 @@ class Segmentation(Task):
         y_validation: Their masks.
         x_test: Official test images; else `test_share` is taken from `x`.
         y_test: Their masks.
-        void: The value of pixels that belong to no class: in neither loss nor metrics. By default 255 where masks hold it.
+        void: The value of pixels that belong to no class: in neither loss nor metrics. By default 255 where masks hold
+            it.
         names: What the classes are called, in the order of their values.
         name: What the task is called.
         channels: Where channels stand, ``"first"`` or ``"last"``; by default found out.
@@ -211,8 +212,9 @@ class Segmentation(Task):
 def _check_pairs(images: np.ndarray, masks: np.ndarray, where: str, labels: str) -> None:
     if len(images) != len(masks) or images.shape[2:] != masks.shape[1:]:
         raise DataError(
-            f"{where} holds {len(images)} images of {'x'.join(map(str, images.shape[2:]))} and {labels} {len(masks)} masks "
-            f"of {'x'.join(map(str, masks.shape[1:]))} (height x width): each image needs a mask of its size"
+            f"{where} holds {len(images)} images of {'x'.join(map(str, images.shape[2:]))} and {labels} "
+            f"{len(masks)} masks of {'x'.join(map(str, masks.shape[1:]))} (height x width): each image needs a mask "
+            f"of its size"
         )
 
 

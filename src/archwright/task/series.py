@@ -168,8 +168,8 @@ def _numbers(values: pd.Series, name: str) -> np.ndarray:
     odd = np.flatnonzero((numbers.isna() & ~values.isna()).to_numpy())
     if len(odd):
         raise DataError(
-            f"column {name!r} holds {values.iloc[int(odd[0])]!r} in row {int(odd[0])}, which is no number: a forecast is "
-            f"made of numbers. Turn it into one, or leave the column out"
+            f"column {name!r} holds {values.iloc[int(odd[0])]!r} in row {int(odd[0])}, which is no number: a "
+            f"forecast is made of numbers. Turn it into one, or leave the column out"
         )
     found = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(found).any():

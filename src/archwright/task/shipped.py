@@ -33,8 +33,8 @@ def carbon_dioxide() -> pd.DataFrame:
 def share_prices() -> pd.DataFrame:
     """Open, high, low and close of one share (MSFT) and how many were traded, each day of trade from 2012 to 2017.
 
-    Older prices are adjusted for splits to some cents, so that what is a usual step then says nothing of today's; brought
-    by pmdarima.
+    Older prices are adjusted for splits to some cents, so that what is a usual step then says nothing of today's;
+    brought by pmdarima.
     """
     from pmdarima.datasets import load_msft
 

@@ -25,8 +25,8 @@ def _twice(inputs: int | None, outputs: int) -> nn.Sequential:
 class UNet(nn.Module):
     """Down by max pooling, up by transposed convolutions, with what each size had on the way down beside it.
 
-    Ronneberger et al., *U-Net*, MICCAI 2015 (https://arxiv.org/abs/1505.04597). Departures: padding keeps the sizes, batch
-    normalisation follows each convolution, and there are three halvings and narrower layers.
+    Ronneberger et al., *U-Net*, MICCAI 2015 (https://arxiv.org/abs/1505.04597). Departures: padding keeps the sizes,
+    batch normalisation follows each convolution, and there are three halvings and narrower layers.
 
     Shapes: (batch, channels, height, width) to (batch, n_outputs, height, width).
 

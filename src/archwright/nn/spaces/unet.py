@@ -30,8 +30,8 @@ def unet(
     A first layer, which may halve the size already; then levels inside levels (`archwright.nn.Level`), each of half the
     size and of a width that follows from the one before, with blocks on the way down and on the way up. Open are the
     number of levels and of blocks, widths, operations, what each level's input does on the way up (concatenated, added,
-    nothing), how sizes are brought up, and dilated convolutions at the bottom. U-Net's shape is a point of it (Ronneberger
-    et al., MICCAI 2015, https://arxiv.org/abs/1505.04597).
+    nothing), how sizes are brought up, and dilated convolutions at the bottom. U-Net's shape is a point of it
+    (Ronneberger et al., MICCAI 2015, https://arxiv.org/abs/1505.04597).
 
     Args:
         input_shape: Shape of one image, without the batch.
