@@ -102,11 +102,11 @@ class Segmentation(Task):
         _check_pairs(images, masks, "x", "y")
         c = images.shape[1]
         apart: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        for part, (a, b) in {"validation": (x_validation, y_validation), "test": (x_test, y_test)}.items():
+        for which, (a, b) in {"validation": (x_validation, y_validation), "test": (x_test, y_test)}.items():
             if a is not None:
-                held = image_array(a, f"x_{part}", channels=channels, resize=resize, n_channels=c)
-                apart[part] = held, mask_array(b, f"y_{part}", resize=resize)[0]
-                _check_pairs(*apart[part], f"x_{part}", f"y_{part}")
+                held = image_array(a, f"x_{which}", channels=channels, resize=resize, n_channels=c)
+                apart[which] = held, mask_array(b, f"y_{which}", resize=resize)[0]
+                _check_pairs(*apart[which], f"x_{which}", f"y_{which}")
         rows = _rows(len(images), split_seed, test_share, validation_share, set(apart))
         if void is None and not colours and (masks == VOID).any():
             void = VOID
@@ -119,6 +119,7 @@ class Segmentation(Task):
             return Part(inputs.prepare(a, "images"), classes.encode(b, f"the masks of the {which} part"))
 
         parts = Parts(part("train"), part("validation"), part("test"))
+        moved: Any = PixelAugmentation(flip=c == 3) if augmentation is None else augmentation
         indices = parts.train.targets.numpy().ravel()
         indices = indices[indices != VOID]
         n = len(classes.labels)
@@ -130,7 +131,7 @@ class Segmentation(Task):
             metrics=pixel_metrics(n),
             metric=metric or "mean_iou",
             n_outputs=n,
-            augmentation=augmentation or PixelAugmentation(flip=c == 3),
+            augmentation=moved,
             facts={
                 "classes": list(classes.labels),
                 "class_shares": (np.bincount(indices, minlength=n) / len(indices)).round(6).tolist(),
