@@ -1,6 +1,7 @@
 """What every test runs under."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from hypothesis import settings
 # Small networks are fastest on one thread, and several test processes share the machine. Read by torch and
 # numpy when they are first imported, and by the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell without job control starts what runs in its background deaf to Ctrl-C, and so all that tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test depends on how fast the machine is; in CI the examples are always the same ones.
 settings.register_profile("archwright", deadline=None, print_blob=True, derandomize="CI" in os.environ)

@@ -26,21 +26,10 @@ CEILINGS = {
 }
 
 
-def data_options(
-    target: str | None = None,
-    kind: str | None = None,
-    resize: str | None = None,
-    on_bad_image: str | None = None,
-    text: str | None = None,
-) -> dict[str, Any]:
-    """Options for `archwright.task.load` as JSON values, without those that were not given."""
-    given = {
-        "target": target,
-        "kind": kind,
-        "text": text,
-        "resize": None if resize is None else _size(resize),
-        "on_bad_image": on_bad_image,
-    }
+def data_options(**given: Any) -> dict[str, Any]:
+    """Options for `archwright.task.load` as JSON values, without those that are None."""
+    if given.get("resize") is not None:
+        given["resize"] = _size(given["resize"])
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -140,9 +140,12 @@ def _table_of_names(wide: int) -> Any:
 UCR = "ucr:"
 FILES = {
     "folder/": "one folder of images a class; or train/ and test/ with these",
-    "name.npz": "arrays x and y: images (n, h, w[, c]), sequences (n, c, t), tables (n, f); x_test, y_test",
+    "folder/images, folder/masks": "files of the same names; or these in train/, val/ and test/",
+    "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
+    "(n, f); x_test, y_test",
     "name.txt": "a text: a language model, which goes on with what is begun",
-    "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, --text that of texts",
+    "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, --text that of texts; "
+    "--horizon N forecasts",
 }
 
 

@@ -43,7 +43,9 @@ SPACES = {
         SpaceName("mobile", "images, sequences", "stages of inverted residuals, as MobileNetV3", (3, 32, 32)),
         SpaceName("sequence", "sequences", "convolution, causal convolution, recurrence or attention", (1, 128)),
         SpaceName("text", "texts", "an average of words, convolution, recurrence or attention", (40,)),
+        SpaceName("forecast", "time series", "how they go on, by what sequence has, linear maps or mixers", (1, 96)),
         SpaceName("language", "texts", "what comes next, by recurrence, causal convolution or decoders", (128,)),
+        SpaceName("unet", "images", "a class for every pixel: down to small sizes and up again", (3, 64, 64)),
         SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),
     )
 }
@@ -54,6 +56,9 @@ DATA = {
     "mnist5k": "5,000 MNIST digits, 28x28",
     "breast_cancer": "569 tumours, a table",
     "first_names": "names of the US census, female or male: read by letters",
+    "electricity": "half-hourly demand for electricity: a forecast of the next day",
+    "co2": "weekly carbon dioxide: a forecast of half a year",
+    "msft": "daily prices of a share: a forecast of 5 days",
     "python_manual": "what Python's help() knows: a text to model",
     "diabetes": "442 patients, regression on a table",
 }

@@ -30,7 +30,8 @@ def _argument(help: str, metavar: str, complete: Callable[..., Any] | None = Non
 Data = Annotated[
     str,
     _argument(
-        "A name (see 'archwright tasks'), a folder with one folder of images a class, an .npz, a .csv or .parquet.",
+        "A name (see 'archwright tasks'), a folder with one folder of images a class or with images and masks, an "
+        ".npz, a .csv or .parquet.",
         "DATA",
         names.complete_data,
     ),
@@ -143,13 +144,18 @@ Target = Annotated[str | None, _option("The column to predict. Default: the last
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, sequences, text, language, table, classification or "
-        "regression.",
+        "What a file holds, where that is not plain: images, segmentation, sequences, text, language, forecast, "
+        "table, classification or regression.",
         "KIND",
         _DATA,
     ),
 ]
 Text = Annotated[str | None, _option("The column of texts. Default: the one with the longest.", "COLUMN", _DATA)]
+Horizon = Annotated[int | None, _option("Forecast so many rows of a time series. Default: a season.", "N", _DATA)]
+Context = Annotated[int | None, _option("Read so many rows before. Default: thrice the horizon.", "N", _DATA)]
+Season = Annotated[int | None, _option("Rows in a season. Default: as is usual for the dates.", "N", _DATA)]
+Time = Annotated[str | None, _option("The column of times. Default: the first with dates.", "COLUMN", _DATA)]
+Group = Annotated[str | None, _option("The column that tells several series apart.", "COLUMN", _DATA)]
 Resize = Annotated[str | None, _option("Bring images to one size: 28x28.", "HxW", _DATA)]
 OnBadImage = Annotated[
     str | None, _option("Where images cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)

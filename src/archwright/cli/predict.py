@@ -25,6 +25,7 @@ EXAMPLES = examples(
     {
         "archwright predict runs/digits new.npz": "answers for the array x of new.npz",
         "archwright predict runs/photos inbox/ --csv answers.csv": "a folder of images, all answers into a table",
+        "archwright predict runs/streets new/ --masks found/": "a class for each pixel: masks as PNG files",
         "archwright predict runs/digits new.npz --form onnx --json": "through ONNX Runtime, for a program",
     }
 )
@@ -48,6 +49,10 @@ def predict(
     temperature: Annotated[
         float, typer.Option(metavar="T", help="How freely it writes; 0 takes the likeliest token each time.")
     ] = 0.8,
+    masks: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Of a network that says a class for each pixel: all masks as PNG files."),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Refuse files that changed since they were exported.")
     ] = True,
@@ -61,6 +66,10 @@ def predict(
         from archwright.export import predict as answer
 
         answers = answer(where, data, form=form, verify=verify, tokens=tokens, temperature=temperature)
+    if masks is not None:
+        for one in answers:
+            one.save_mask(masks)
+        console.err().print(f"{len(answers):,} masks in {masks}")
     if as_json:
         console.emit({"out": where, "data": data, "predictions": [a.to_json() for a in answers]})
     if table is not None:
@@ -88,10 +97,21 @@ def _rows(answers: Sequence[Prediction]) -> tuple[list[str], list[list[Any]]]:
     """A header, and a row for each answer: label and probability, or one column for each value."""
     if any(a.label is not None for a in answers):
         return ["sample", "label", "probability"], [[a.sample, a.label, a.probability] for a in answers]
+    if answers and all(isinstance(a.value, dict) for a in answers):
+        return _rows_by_name(answers)
     values = [list(a.value) if isinstance(a.value, (list, tuple)) else [a.value] for a in answers]
     wide = max(map(len, values), default=1)
     header = ["value"] if wide == 1 else [f"value_{i}" for i in range(wide)]
     return ["sample", *header], [[a.sample, *row] for a, row in zip(answers, values, strict=True)]
+
+
+def _rows_by_name(answers: Sequence[Prediction]) -> tuple[list[str], list[list[Any]]]:
+    """Values by name: of forecasts a row for each step, counted from 1; of single numbers a row for each sample."""
+    names = list(answers[0].value)
+    if not isinstance(answers[0].value[names[0]], list):
+        return ["sample", *names], [[a.sample, *a.value.values()] for a in answers]
+    steps = [(a.sample, i, row) for a in answers for i, row in enumerate(zip(*a.value.values(), strict=True), start=1)]
+    return ["sample", "step", *names], [[sample, i, *row] for sample, i, row in steps]
 
 
 def _write_csv(answers: Sequence[Prediction], file: TextIO) -> None:

@@ -25,6 +25,7 @@ SEARCH_EXAMPLES = examples(
         "archwright search photos/ --resize 64x64 --max-params 50k --budget 1h": "a folder with a folder of "
         "images for each class; at most 50k parameters",
         "archwright search houses.csv --target price --minimize mae --budget 100trials": "a table; 100 trials",
+        "archwright search sales.csv --horizon 14 --group shop --target sold": "the next 14 rows of each shop's series",
         "archwright search digits --maximize accuracy --minimize latency_ms": "two goals, a front",
     }
 )
@@ -64,6 +65,11 @@ def search(
     target: options.Target = None,
     kind: options.Kind = None,
     text: options.Text = None,
+    horizon: options.Horizon = None,
+    context: options.Context = None,
+    season: options.Season = None,
+    time: options.Time = None,
+    group: options.Group = None,
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
     out: options.OutFolder = None,
@@ -82,7 +88,10 @@ def search(
     )
     if budget is None and trials is None and epochs is None:
         budget = options.DEFAULT_BUDGET
-    reading = learning.data_options(target, kind, resize, on_bad_image, text)
+    reading = learning.data_options(
+        target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
+        season=season, time=time, group=group,
+    )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on("starting")

@@ -77,8 +77,7 @@ def describe_task(task: Task) -> str:
     shape = "x".join(map(str, task.input_shape)) + ("" if task.input_dtype.is_floating_point else " tokens")
     if type(task).__name__ == "LanguageModelling":
         return f"{sum(sizes.values()):,} windows of {shape}, {task.n_outputs} different ones ({_parts(sizes)})"
-    kind = f"{task.n_outputs} classes" if "classification" in type(task).__name__.lower() else "a quantity"
-    return f"{sum(sizes.values()):,} samples of {shape}, {kind} ({_parts(sizes)})"
+    return f"{sum(sizes.values()):,} samples of {shape}, {task.answer} ({_parts(sizes)})"
 
 
 def _parts(sizes: Mapping[str, int]) -> str:

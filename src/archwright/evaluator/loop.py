@@ -114,7 +114,7 @@ def train(
             rows = order[step * size : (step + 1) * size]
             inputs, targets = part.inputs.index_select(0, rows), part.targets.index_select(0, rows)
             if recipe.augment:
-                inputs = task.augment(inputs, draws)
+                inputs, targets = task.augmented(inputs, targets, draws)
             lr = recipe.lr_at(((epoch - 1 - start) * steps + step) / ((epochs - start) * steps))
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
@@ -137,10 +137,9 @@ def train(
         point = {"epoch": epoch, "train_loss": mean_loss, "lr": lr}
         state.epoch = epoch
         if validation is not None:
+            where = f" on validation at epoch {epoch}"
             with precise:  # the curve; what is kept is measured in float32 (`Training`)
-                output = outputs(state.measured, validation.inputs, recipe.layout)
-            if not torch.isfinite(output).all():
-                raise EvaluationError(f"non-finite output on validation at epoch {epoch}")
+                output = outputs(state.measured, validation.inputs, recipe.layout, keep=task.kept, where=where)
             metrics = task.score(output, validation.targets, names)
             point.update(metrics)
         state.curve.append(point)
@@ -157,12 +156,33 @@ def train(
                 return
 
 
-def outputs(module: nn.Module, inputs: Tensor, layout: str = "contiguous") -> Tensor:
-    """What the network says of a whole part, in evaluation mode and float32. The module stays in evaluation mode."""
+def outputs(
+    module: nn.Module,
+    inputs: Tensor,
+    layout: str = "contiguous",
+    *,
+    keep: Callable[[Tensor], Tensor] = lambda output: output,
+    where: str = "",
+) -> Tensor:
+    """What the network says of a whole part, in evaluation mode and float32. The module stays in evaluation mode.
+
+    Args:
+        module: The network.
+        inputs: Of the part.
+        layout: Of images.
+        keep: What is kept of the output of each batch; see `archwright.task.Task.kept`.
+        where: For the message of an `EvaluationError`, where an output is not finite.
+    """
     module.eval()
     size = 4096 if inputs.device.type != "cpu" else min(512, max(32, CACHED // inputs[0].numel()))
+    kept = []
     with torch.inference_mode():
-        return torch.cat([module(laid_out(batch, layout)).float() for batch in inputs.split(size)])
+        for batch in inputs.split(size):
+            output = module(laid_out(batch, layout)).float()
+            if not torch.isfinite(output).all():
+                raise EvaluationError(f"non-finite output{where}")
+            kept.append(keep(output))
+        return torch.cat(kept)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

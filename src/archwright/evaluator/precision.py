@@ -235,7 +235,7 @@ class _Run:
         began, passed = self.clock(), time.perf_counter()
         try:
             if self.recipe.augment:
-                inputs = task.augment(inputs, self.draws)
+                inputs, targets = task.augmented(inputs, targets, self.draws)
             with self.precise:
                 output = self.module(laid_out(inputs, self.way[1]))
             loss = task.loss(output.float(), targets)

@@ -174,7 +174,8 @@ class Training:
             return module, {}
         module.load_state_dict(state.best.weights)
         validation = self._on_device("validation")
-        return module, self.task.score(outputs(module, validation.inputs, self.recipe.layout), validation.targets)
+        kept = outputs(module, validation.inputs, self.recipe.layout, keep=self.task.kept)
+        return module, self.task.score(kept, validation.targets)
 
     def _measurement(
         self, state: State, metrics: Mapping[str, float], started: float, before: int, extra: dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from archwright.export.forms import FILES, Runs, open_form
 from archwright.export.generating import generate
 from archwright.export.writing import digest
 from archwright.task import Preparation
+from archwright.task.pixels import Pixels
 from archwright.task.reading import read_raw
 from archwright.task.targets import NextTokens
 from archwright.task.tokens import TextInputs
+from archwright.task.windows import WindowInputs
 
 __all__ = ["Prediction", "predict"]
 
-BATCH = 256
+BATCH, MASKS = 256, 16
 RUNNABLE = ("source", "pt2", "onnx")
 
 
@@ -35,17 +37,34 @@ class Prediction:
         sample: A file's name, or the number of the row from 0.
         label: The likeliest class, for a classifier.
         probability: That class's probability by softmax (a network's own, not calibrated).
-        value: Otherwise: the quantity in its own units, or the network's output as numbers.
+        value: Otherwise: the quantity in its own units; for a forecast, a list of quantities by target; for a class a
+            pixel, the share of the image by class; or the network's output as numbers.
+        mask: For a class a pixel: (height, width) values or (height, width, 3) colours, as masks had in training.
     """
 
     sample: str
     label: Any = None
     probability: float | None = None
     value: Any = None
+    mask: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields that say something."""
-        return {k: v for k, v in asdict(self).items() if v is not None}
+        """The fields that say something, but for the mask, which is for a file."""
+        return {k: v for k, v in asdict(replace(self, mask=None)).items() if v is not None}
+
+    def save_mask(self, folder: str | Path) -> Path:
+        """Write the mask as ``NAME.png`` into a folder: values of one number a pixel, or colours, as in training."""
+        from PIL import Image
+
+        if self.mask is None:
+            raise ExportError("this answer has no mask: only networks that say a class for each pixel give one")
+        path = (Path(folder) / self.sample).with_suffix(".png")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(self.mask).save(path)
+        except OSError as error:
+            raise ExportError(f"{path} cannot be written ({error.strerror}): give another folder") from None
+        return path
 
 
 def predict(
@@ -64,7 +83,7 @@ def predict(
         folder: What a search or `export` wrote.
         data: A path: an image, a folder of images, a CSV or Parquet file with a header, an ``.npy`` file or an ``.npz``
             file with ``x``, for texts also a ``.txt`` file with one in each line; or the same as a list, arrays,
-            tensors, a DataFrame. Raw, as the task was given it.
+            tensors, a DataFrame. Raw, as the task was given it. A forecast goes on after the last row of each series.
         form: ``"source"``, ``"pt2"`` or ``"onnx"``; by default the first that is there. ``source`` executes the
             folder's model.py: use only folders that you trust.
         verify: Refuse files whose content changed since the export.
@@ -95,9 +114,15 @@ def predict(
         )
     if len(inputs) == 0:
         raise DataError("the data hold no sample: give at least one")
-    output = _outputs(run, inputs)
+    if preparation is not None and isinstance(preparation.features, WindowInputs):
+        names = preparation.features.labels(raw)
     names = names if names is not None and len(names) == len(inputs) else [str(i) for i in range(len(inputs))]
-    return _answers(names, output, card, preparation)
+    answers = []
+    size = MASKS if preparation is not None and isinstance(preparation.targets, Pixels) else BATCH
+    for start in range(0, len(inputs), size):  # scores of many images, a class a pixel, would fill the memory
+        output = _output(run, inputs[start : start + size])
+        answers += _answers(names[start : start + size], output, card, preparation)
+    return answers
 
 
 def _runner(card: Card, folder: Path, form: str | None, verify: bool) -> Runs:
@@ -142,15 +167,12 @@ def _as_tensor(raw: Any, card: Card) -> Tensor:
     return inputs
 
 
-def _outputs(run: Runs, inputs: Tensor) -> Tensor:
-    parts = []
+def _output(run: Runs, inputs: Tensor) -> Tensor:
     with torch.no_grad():
-        for start in range(0, len(inputs), BATCH):
-            given = list(tensors(run(inputs[start : start + BATCH])))
-            if len(given) != 1:
-                raise ExportError(f"the network gives {len(given)} tensors: predict reads networks that give one")
-            parts.append(given[0])
-    return torch.cat(parts)
+        given = list(tensors(run(inputs)))
+    if len(given) != 1:
+        raise ExportError(f"the network gives {len(given)} tensors: predict reads networks that give one")
+    return given[0]
 
 
 def _answers(names: list[str], output: Tensor, card: Card, preparation: Preparation | None) -> list[Prediction]:
@@ -159,5 +181,8 @@ def _answers(names: list[str], output: Tensor, card: Card, preparation: Preparat
         probability, index = output.double().softmax(1).max(1)
         rows = zip(names, index.tolist(), probability.tolist(), strict=True)
         return [Prediction(name, label=labels[i], probability=p) for name, i, p in rows]
+    if preparation is not None and isinstance(preparation.targets, Pixels):
+        shares, masks = preparation.targets.shares(output), preparation.targets.answers(output)
+        return [Prediction(n, value=v, mask=m) for n, v, m in zip(names, shares, masks, strict=True)]
     values = preparation.answers(output) if preparation is not None else output.tolist()
     return [Prediction(name, value=value) for name, value in zip(names, values, strict=True)]

@@ -13,9 +13,25 @@ from typing import Any
 import torch
 
 from archwright.errors import did_you_mean
-from archwright.nn import attention, causal, cell, connect, conv, heads, mobile, norms, pool, recurrent, tokens
+from archwright.nn import (
+    attention,
+    causal,
+    cell,
+    connect,
+    conv,
+    dense,
+    forecast,
+    heads,
+    mobile,
+    norms,
+    pool,
+    recurrent,
+    tokens,
+)
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.cell import edges
+from archwright.nn.dense import SKIPS, UPS
+from archwright.nn.forecast import LEVELS
 from archwright.nn.heads import HEAD_POOLS
 from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
 from archwright.nn.init import INITS, initialize
@@ -51,6 +67,10 @@ PositionalEncoding = searchable(attention.PositionalEncoding)
 TokenEmbedding = searchable(tokens.TokenEmbedding)
 TokenNetwork = searchable(tokens.TokenNetwork, flow=tokens.token_flow)
 NextToken = searchable(tokens.NextToken)
+Level = searchable(dense.Level, flow=dense.level_flow)
+PixelClassifier = searchable(dense.PixelClassifier)
+Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
+MixerBlock = searchable(forecast.MixerBlock)
 Norm = searchable(norms.Norm)
 Activation = searchable(activation)
 LinearBlock = searchable(heads.LinearBlock)
@@ -62,8 +82,11 @@ __all__ = [
     "CELLS",
     "HEAD_POOLS",
     "INITS",
+    "LEVELS",
     "NORMS",
     "PAD",
+    "SKIPS",
+    "UPS",
     "Activation",
     "AvgPool",
     "Block",
@@ -72,16 +95,20 @@ __all__ = [
     "Classifier",
     "ConvBlock",
     "DenseBlock",
+    "Forecaster",
     "GlobalPool",
     "Identity",
     "Inferred",
     "InvertedResidual",
+    "Level",
     "LinearBlock",
     "Loop",
     "MaxPool",
+    "MixerBlock",
     "NextToken",
     "Norm",
     "Parallel",
+    "PixelClassifier",
     "Pool",
     "PositionalEncoding",
     "Recurrent",

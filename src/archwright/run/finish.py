@@ -12,6 +12,7 @@ import numpy as np
 
 from archwright.errors import EvaluationError
 from archwright.evaluator import Context
+from archwright.evaluator.loop import outputs as said
 from archwright.objective import Objectives, best, minimize, ranked
 from archwright.run.loop import CHOOSING, evaluation_seed
 from archwright.run.plan import FinalPlan
@@ -239,10 +240,7 @@ def _test(
     task: Task, part: Part, modules: Sequence[nn.Module], objectives: Objectives, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Every metric on the test part, which was opened for this, once."""
-    import torch
-
-    with torch.inference_mode():
-        outputs = [torch.cat([m(x) for x in part.inputs.split(512)]) for m in modules]
+    outputs = [said(m, part.inputs, keep=task.kept) for m in modules]
     found: dict[str, dict[str, Any]] = {}
     for name in task.metrics:
         per_seed = [task.score(out, part.targets, [name])[name] for out in outputs]
@@ -274,7 +272,7 @@ def _interval(task: Task, name: str, outputs: Sequence[Tensor], targets: Tensor,
     for _ in range(RESAMPLES):
         rows = torch.randint(n, (n,), generator=generator)
         if values:
-            found = [metric.after(v[rows].double().mean().item()) for v in values]
+            found = [float(metric.after(v[rows].double().mean(0))) for v in values]
         else:
             found = [task.score(out[rows], targets[rows], [name])[name] for out in outputs]
         means.append(np.mean(found))

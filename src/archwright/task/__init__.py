@@ -16,6 +16,9 @@ if TYPE_CHECKING:
         NoAugmentation as NoAugmentation,
     )
     from archwright.task.augment import (
+        PixelAugmentation as PixelAugmentation,
+    )
+    from archwright.task.augment import (
         SequenceAugmentation as SequenceAugmentation,
     )
     from archwright.task.augment import (
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
         TokenAugmentation as TokenAugmentation,
     )
     from archwright.task.custom import CustomTask as CustomTask
+    from archwright.task.forecasting import Forecasting as Forecasting
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.language import LanguageModelling as LanguageModelling
     from archwright.task.metrics import Metric as Metric
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from archwright.task.named import names as names
     from archwright.task.preparation import Preparation as Preparation
     from archwright.task.reading import read_raw as read_raw
+    from archwright.task.segmentation import Segmentation as Segmentation
     from archwright.task.sequence import SequenceClassification as SequenceClassification
     from archwright.task.tabular import (
         TabularClassification as TabularClassification,
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "CustomTask": "custom",
+    "Forecasting": "forecasting",
     "ImageAugmentation": "augment",
     "ImageClassification": "image",
     "LanguageModelling": "language",
@@ -53,7 +59,9 @@ _WHERE = {
     "NamedData": "named",
     "NoAugmentation": "augment",
     "Part": "task",
+    "PixelAugmentation": "augment",
     "Preparation": "preparation",
+    "Segmentation": "segmentation",
     "SequenceAugmentation": "augment",
     "SequenceClassification": "sequence",
     "TableAugmentation": "augment",

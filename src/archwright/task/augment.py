@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 __all__ = [
     "ImageAugmentation",
     "NoAugmentation",
+    "PixelAugmentation",
     "SequenceAugmentation",
     "TableAugmentation",
     "TokenAugmentation",
@@ -115,6 +116,52 @@ class ImageAugmentation:
             x = x.gather(axis, source.clamp(0, size - 1).view(view).expand_as(x))
             x = torch.where(outside.view(view), fill, x)
         return x
+
+
+@dataclass(frozen=True)
+class PixelAugmentation:
+    """Images and their masks moved alike by one random affine map a sample; images alone made brighter or darker.
+
+    Images are read between pixels and repeat their border; masks are read at the nearest pixel, and what comes in from
+    outside is void.
+
+    Args:
+        shift: Largest shift, as a share of height and width.
+        rotate: Largest rotation, in degrees either way.
+        scale: Largest zoom either way: 0.25 means 0.8 to 1.25.
+        flip: Whether to mirror left and right half of the time.
+        brightness: Deviation of what is added to a whole image, and of the logarithm of what it is multiplied by, in
+            standard deviations of the data.
+        void: What masks hold for no class.
+
+    Shapes: images (batch, channels, height, width) and masks (batch, height, width), kept.
+    """
+
+    shift: float = 0.1
+    rotate: float = 5.0
+    scale: float = 0.25
+    flip: bool = True
+    brightness: float = 0.1
+    void: int = 255
+
+    def __call__(self, inputs: Tensor, targets: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """A changed copy of both."""
+        images, masks = inputs, targets.unsqueeze(1)
+        if self.shift or self.rotate or self.scale:
+            map_ = ImageAugmentation(self.shift, self.rotate, self.scale)
+            grid = map_._grid(images, generator)
+            images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+            # Zero is what comes in from outside: void must be zero meanwhile.
+            moved = F.grid_sample(masks.to(inputs.dtype) - self.void, grid, mode="nearest", align_corners=False)
+            masks = (moved + self.void).round().to(targets.dtype)
+        if self.flip:
+            mirrored = (torch.rand(len(images), generator=generator, device=images.device) < 0.5).view(-1, 1, 1, 1)
+            images = torch.where(mirrored, images.flip(-1), images)
+            masks = torch.where(mirrored, masks.flip(-1), masks)
+        if self.brightness:
+            draws = self.brightness * _normal((2, len(images), 1, 1, 1), images, generator)
+            images = images * draws[0].exp() + draws[1]
+        return images, masks.squeeze(1)
 
 
 @dataclass(frozen=True)

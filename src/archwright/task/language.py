@@ -191,13 +191,13 @@ class _Times:
 
     factor: float
 
-    def __call__(self, mean: float) -> float:
-        return self.factor * mean
+    def __call__(self, mean: Tensor) -> float:
+        return self.factor * float(mean)
 
 
-def perplexity(nats: float) -> float:
+def perplexity(nats: Tensor) -> float:
     """How many tokens, equally likely, would surprise as much; infinite where that is no number any more."""
-    return math.exp(nats) if nats < 700 else math.inf
+    return math.exp(float(nats)) if nats < 700 else math.inf
 
 
 def language_metrics(per_character: float) -> dict[str, Metric]:

@@ -45,20 +45,24 @@ class Metric:
         name: What it is called in trials, e.g. ``"accuracy"``.
         direction: Which way is better.
         function: ``(output, target) -> number`` on a network's raw outputs for a whole part.
-        each: ``(output, target) -> (n,)`` tensor, where the metric is a function of the mean over samples of these:
-            resampling is then cheap.
-        after: That function of the mean; by default the mean itself.
+        each: ``(output, target) -> (n, ...)`` tensor, where the metric is a function of the mean over samples of
+            these: resampling is then cheap.
+        after: That function of the mean, which is float64 of shape (...); by default the mean itself.
     """
 
     name: str
     direction: Direction
     function: Callable[[Tensor, Tensor], float]
     each: Callable[[Tensor, Tensor], Tensor] | None = None
-    after: Callable[[float], float] = float
+    after: Callable[[Tensor], float] = float
 
     @classmethod
     def of_mean(
-        cls, name: str, direction: Direction, each: Callable[[Tensor, Tensor], Tensor], after: Callable[[float], float]
+        cls,
+        name: str,
+        direction: Direction,
+        each: Callable[[Tensor, Tensor], Tensor],
+        after: Callable[[Tensor], float] = float,
     ) -> Metric:
         """A function `after` of the mean over samples of `each`."""
         return cls(name, direction, _OfMean(each, after), each, after)
@@ -71,10 +75,10 @@ class Metric:
 @dataclass(frozen=True)
 class _OfMean:
     each: Callable[[Tensor, Tensor], Tensor]
-    after: Callable[[float], float]
+    after: Callable[[Tensor], float]
 
     def __call__(self, output: Tensor, target: Tensor) -> float:
-        return self.after(self.each(output, target).double().mean().item())
+        return float(self.after(self.each(output, target).double().mean(0)))
 
 
 def accuracy(output: Tensor, target: Tensor) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 from archwright.errors import DataError, MissingExtraError, did_you_mean
 from archwright.task.augment import SequenceAugmentation
 from archwright.task.image import ImageClassification
+from archwright.task.masks import holds_masks
 from archwright.task.reading import read_npz
 from archwright.task.sequence import SequenceClassification
 from archwright.task.task import Task
@@ -136,6 +137,31 @@ def _python_manual(**options: Any) -> Task:
     return LanguageModelling(python_manual(), **{"name": "python_manual", "source": "pydoc_data.topics", **options})
 
 
+def _electricity(**options: Any) -> Task:
+    from archwright.task.forecasting import Forecasting
+    from archwright.task.shipped import electricity_demand
+
+    week = 336
+    settings = {"name": "electricity", "context": week, "source": "pmdarima load_taylor"}
+    return Forecasting(electricity_demand(), **{**settings, **options})
+
+
+def _co2(**options: Any) -> Task:
+    from archwright.task.forecasting import Forecasting
+    from archwright.task.shipped import carbon_dioxide
+
+    settings = {"name": "co2", "horizon": 26, "context": 104, "source": "statsmodels co2"}
+    return Forecasting(carbon_dioxide(), **{**settings, **options})
+
+
+def _msft(**options: Any) -> Task:
+    from archwright.task.forecasting import Forecasting
+    from archwright.task.shipped import share_prices
+
+    settings = {"name": "msft", "covariates": ("Open", "High", "Low", "Volume"), "source": "pmdarima load_msft"}
+    return Forecasting(share_prices(), **{"target": "Close", "context": 30, **settings, **options})
+
+
 def _ucr(name: str, **options: Any) -> Task:
     import warnings
 
@@ -160,6 +186,9 @@ _NAMED: dict[str, tuple[str, str, str, Callable[..., Task]]] = {
         "text",
         _first_names,
     ),
+    "electricity": ("half-hourly demand, 12 weeks: the next day from a week", "pmdarima", "series", _electricity),
+    "co2": ("weekly carbon dioxide at Mauna Loa, 1958 to 2001: half a year", "statsmodels", "series", _co2),
+    "msft": ("daily prices of one share, 2012 to 2017: the next 5 days of trade", "pmdarima", "series", _msft),
     "python_manual": ("what Python's help() knows of its topics: a text to model", "pydoc_data", "", _python_manual),
     "diabetes": ("442 patients, 10 measurements, regression of the progression", "sklearn", "", _diabetes),
 }
@@ -201,12 +230,13 @@ def load(name: str | Path, **options: Any) -> Task:
     """A task by the name of its data, or by the path of a file or folder.
 
     Args:
-        name: One of `names`; or a folder of class folders of images, an ``.npz`` file with ``x`` and ``y`` (and
-            ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, or a
+        name: One of `names`; or a folder of class folders of images, or of images and masks; an ``.npz`` file with
+            ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, or a
             ``.txt`` file, which becomes a language model.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"sequences"``, ``"text"``, ``"table"``, ``"classification"`` or ``"regression"`` says
-            what they hold where that is not plain.
+            ``kind="images"``, ``"segmentation"``, ``"sequences"``, ``"text"``, ``"forecast"``, ``"table"``,
+            ``"classification"`` or ``"regression"`` says what they hold where that is not plain; ``horizon=`` says
+            forecast too.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.
@@ -226,6 +256,10 @@ def load(name: str | Path, **options: Any) -> Task:
             )
         return _made(_ucr, {"name": text.removeprefix("ucr:"), **options}, text)
     path = Path(text).expanduser()
+    if path.is_dir() and (options.get("kind") == "segmentation" or ("kind" not in options and holds_masks(path))):
+        from archwright.task.segmentation import Segmentation
+
+        return _made(Segmentation.from_folder, {"path": path, **_without_kind(options, "segmentation", path)}, text)
     if path.is_dir():
         return _made(ImageClassification.from_folder, {"path": path, **_without_kind(options, "images", path)}, text)
     if path.is_file():
@@ -253,10 +287,13 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
     settings = {"name": path.stem, "source": str(path), **options}
     kind = settings.pop("kind", None)
     if suffix in (".csv", ".tsv", ".parquet"):
+        from archwright.task.forecasting import Forecasting
         from archwright.task.table import read_table
         from archwright.task.tabular import TabularClassification, TabularRegression
         from archwright.task.text import TextClassification, is_of_texts
 
+        if kind is None and "horizon" in settings:
+            kind = "forecast"
         frame = read_table(path, texts=kind == "text")
         if kind is None and is_of_texts(frame, settings.get("target")):
             kind, frame = "text", read_table(path, texts=True)
@@ -266,6 +303,7 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
             "classification": TabularClassification,
             "regression": TabularRegression,
             "text": TextClassification.from_table,
+            "forecast": Forecasting,
         }
         if kind not in kinds:
             raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(str(kind), kinds)}")
@@ -273,7 +311,15 @@ def _from_file(path: Path, options: dict[str, Any]) -> Task:
     if suffix == ".npz":
         data = read_npz(path)
         images = data["x"].ndim == 4 or (data["x"].ndim == 3 and _looks_like_images(data["x"]))
-        guessed = "images" if images else "sequences" if data["x"].ndim == 3 else "table"
+        guessed = (
+            "segmentation"
+            if data["y"].ndim >= 3
+            else "images"
+            if images
+            else "sequences"
+            if data["x"].ndim == 3
+            else "table"
+        )
         return _from_arrays(kind or guessed, data, settings, path)
     if suffix == ".txt":
         from archwright.task.language import LanguageModelling
@@ -296,11 +342,15 @@ def _from_arrays(kind: str, data: dict[str, np.ndarray], settings: dict[str, Any
     from archwright.task.tabular import TabularClassification, TabularRegression
 
     x, y = data["x"], data["y"]
+    if kind == "segmentation":
+        from archwright.task.segmentation import Segmentation
+
+        return _made(Segmentation, {**data, **settings}, str(path))
     if kind in ("images", "sequences"):
         make: Callable[..., Task] = ImageClassification if kind == "images" else SequenceClassification
         return _made(make, {**data, **settings}, str(path))
     if kind not in ("table", "classification", "regression"):
-        allowed = ("images", "sequences", "table", "classification", "regression")
+        allowed = ("images", "segmentation", "sequences", "table", "classification", "regression")
         raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(kind, allowed)}")
     quantity = y.dtype.kind == "f" and bool((y != np.round(y)).any())
     regression = kind == "regression" or (kind == "table" and (quantity or y.ndim == 2))
@@ -338,7 +388,9 @@ def _made(make: Callable[..., Task], options: dict[str, Any], name: str) -> Task
 
 
 def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
+    from archwright.task.forecasting import Forecasting
     from archwright.task.language import LanguageModelling
+    from archwright.task.segmentation import Segmentation
     from archwright.task.tabular import TabularClassification, TabularRegression
     from archwright.task.text import TextClassification
 
@@ -347,6 +399,7 @@ def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
         _ucr: SequenceClassification, _breast_cancer: TabularClassification, _diabetes: TabularRegression,
         ImageClassification.from_folder: ImageClassification, _first_names: TextClassification,
         TextClassification.from_table: TextClassification, LanguageModelling.from_file: LanguageModelling,
-        _python_manual: LanguageModelling,
+        _python_manual: LanguageModelling, _electricity: Forecasting, _co2: Forecasting, _msft: Forecasting,
+        Segmentation.from_folder: Segmentation,
     }  # fmt: skip
     return made.get(make, make)

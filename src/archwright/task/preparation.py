@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from archwright.errors import DataError
+from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.pixels import Pixels
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
 from archwright.task.tokens import TextInputs
+from archwright.task.windows import WindowInputs
 
 __all__ = ["Preparation"]
 
-Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | PlainInputs
-Targets = Classes | Quantities | NextTokens | None
+Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | WindowInputs | PlainInputs
+Targets = Classes | Quantities | NextTokens | Forecasts | Pixels
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
     "sequences": SequenceInputs,
     "table": TableInputs,
     "texts": TextInputs,
+    "windows": WindowInputs,
     "plain": PlainInputs,
+}
+_TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
+    "classes": lambda t: Classes(tuple(t["labels"])),
+    "quantities": lambda t: Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"])),
+    "next tokens": lambda t: NextTokens(),
+    "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
+    "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),
 }
 _VERSION = 1
 
@@ -46,7 +57,7 @@ class Preparation:
     """
 
     features: Inputs
-    targets: Targets = None
+    targets: Targets | None = None
 
     def inputs(self, raw: Any) -> Tensor:
         """New data, raw as the task was given them, to the tensor that the network takes: (n, *input_shape)."""
@@ -64,7 +75,7 @@ class Preparation:
         """A network's outputs, (n, n_outputs), to one label or quantity a sample; plain lists for a user's own task."""
         return output.tolist() if self.targets is None else self.targets.answers(output)
 
-    def _targets(self) -> Classes | Quantities | NextTokens:
+    def _targets(self) -> Targets:
         if self.targets is None:
             raise DataError("this task has targets of its own making: archwright has no labels for them")
         return self.targets
@@ -84,13 +95,7 @@ class Preparation:
                 )
             features = _INPUTS[d["inputs"]["kind"]].from_json(d["inputs"])
             t = d["targets"]
-            targets: Targets = None
-            if t is not None and t["kind"] == "classes":
-                targets = Classes(tuple(t["labels"]))
-            elif t is not None and t["kind"] == "next tokens":
-                targets = NextTokens()
-            elif t is not None:
-                targets = Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]))
+            targets = None if t is None else _TARGETS[t["kind"]](t)
         except (KeyError, TypeError) as error:
             raise DataError(f"this is not a preparation that archwright wrote: {error!r} is missing or wrong") from None
         return cls(features, targets)

@@ -31,7 +31,7 @@ class Part:
     """Samples with their targets, resident in memory and prepared: what a training loop indexes.
 
     Shapes: `inputs` is (n, *input_shape), float32 (int64 for tokens); `targets` is (n,) int64 for classes, (n, targets)
-    float32 for quantities.
+    float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks.
     """
 
     inputs: Tensor
@@ -133,6 +133,12 @@ class Task(ABC):
         return self.train.inputs.dtype
 
     @property
+    def answer(self) -> str:
+        """What it asks of a sample, in words."""
+        labels = getattr(self.preparation.targets, "labels", None)
+        return f"{self.n_outputs} classes" if labels is not None else "a quantity"
+
+    @property
     def sizes(self) -> dict[str, int]:
         """How many samples each part holds."""
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self._test)}
@@ -154,8 +160,16 @@ class Task(ABC):
         """A training batch, changed at random in ways that keep its targets true."""
         return self.augmentation(inputs, generator)
 
+    def augmented(self, inputs: Tensor, targets: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """A training batch as `augment` changes it; where targets have places, as masks do, they move along."""
+        return self.augment(inputs, generator), targets
+
+    def kept(self, output: Tensor) -> Tensor:
+        """What `score` needs of a batch of outputs, so that no more is kept of a whole part; all of it by default."""
+        return output
+
     def score(self, output: Tensor, target: Tensor, names: Sequence[str] | None = None) -> dict[str, float]:
-        """Metrics of a network's outputs for a whole part: all of them, or those named."""
+        """Metrics of a network's outputs for a whole part, or of what is `kept` of them: all, or those named."""
         wanted = self.metrics if names is None else names
         for name in wanted:
             if name not in self.metrics:

@@ -1,10 +1,12 @@
 """Default spaces: rich around networks that are good for their size, from some thousand parameters up."""
 
 from archwright.nn.spaces.convnet import convnet
+from archwright.nn.spaces.forecast import forecast
 from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
 from archwright.nn.spaces.sequence import sequence
 from archwright.nn.spaces.text import text
+from archwright.nn.spaces.unet import unet
 
-__all__ = ["convnet", "language", "mlp", "mobile", "sequence", "text"]
+__all__ = ["convnet", "forecast", "language", "mlp", "mobile", "sequence", "text", "unet"]

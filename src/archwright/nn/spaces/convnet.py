@@ -19,7 +19,7 @@ from archwright.nn.spaces.stages import (
 )
 from archwright.space import Space, choice, integer, repeat
 
-__all__ = ["convnet", "staged_convnet"]
+__all__ = ["convnet", "entering", "residual_block", "staged_convnet"]
 
 ROOMY = {2: 64, 3: 28}
 """From this length or side on, the first layer may already halve the size, and there is a classic family."""
@@ -72,13 +72,13 @@ def staged_convnet(shape: tuple[int, ...], widths: Sequence[int], depth: int) ->
     )
 
     def stage(wide: Any, i: int) -> list[Any]:
-        enter = _enter(wide, choice(*kernels, name="kernel"), act)
-        return [enter, named(repeat(_block(kernels, act), (0, depth), name="depth"), "blocks")]
+        enter = entering(wide, choice(*kernels, name="kernel"), act)
+        return [enter, named(repeat(residual_block(kernels, act), (0, depth), name="depth"), "blocks")]
 
     return staged(first, stage, min(3, halvings(shape)), width)
 
 
-def _enter(wide: Any, kernel: Any, act: Any) -> Any:
+def entering(wide: Any, kernel: Any, act: Any) -> Any:
     """What begins a stage and halves the size: a separable step, pooling, or a convolution.
 
     None is residual: under a ceiling, the projection that a change of shape needs is better spent on width.
@@ -91,7 +91,8 @@ def _enter(wide: Any, kernel: Any, act: Any) -> Any:
     )
 
 
-def _block(kernels: Sequence[int], act: Any) -> Any:
+def residual_block(kernels: Sequence[int], act: Any) -> Any:
+    """What keeps size and width: separable, plain or inverted."""
     kernel = choice(*kernels, name="kernel")
     expansion, squeeze = choice(1.5, 2, 3, name="expansion"), choice(0, 0.25, name="squeeze")
     return choice(

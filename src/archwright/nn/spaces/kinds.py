@@ -16,6 +16,9 @@ __all__ = [
     "convolution",
     "decoder",
     "inverted",
+    "level",
+    "linear",
+    "mixer",
     "pooled",
     "recurrent",
     "separable",
@@ -36,6 +39,9 @@ conv = searchable(_in_order, flow=sequential_flow, name="conv")
 convolution = searchable(_in_order, flow=sequential_flow, name="convolution")
 decoder = searchable(_in_order, flow=sequential_flow, name="decoder")
 inverted = searchable(_in_order, flow=sequential_flow, name="inverted")
+level = searchable(_in_order, flow=sequential_flow, name="level")
+linear = searchable(_in_order, flow=sequential_flow, name="linear")
+mixer = searchable(_in_order, flow=sequential_flow, name="mixer")
 pooled = searchable(_in_order, flow=sequential_flow, name="pooled")
 recurrent = searchable(_in_order, flow=sequential_flow, name="recurrent")
 separable = searchable(_in_order, flow=sequential_flow, name="separable")

@@ -11,7 +11,7 @@ from archwright.nn.spaces.convnet import staged_convnet
 from archwright.nn.spaces.stages import ACTIVATIONS, WIDTHS, allowed_kernels, check_shape, head_of, named
 from archwright.space import Space, choice, repeat
 
-__all__ = ["sequence"]
+__all__ = ["attention", "causal", "recurrent", "sequence"]
 
 FEWEST_STEPS = 8
 """Pooling leaves this many steps or more."""
@@ -48,9 +48,9 @@ def sequence(
     return Space(
         choice(
             kinds.convolution(*convolution, last),
-            kinds.causal(*before, _causal(shape, 2 * depth), last),
-            kinds.recurrent(*before, _recurrent(widths, depth), last_state),
-            kinds.attention(*before, *_attention(2 * depth), last),
+            kinds.causal(*before, causal(shape, 2 * depth), last),
+            kinds.recurrent(*before, recurrent(widths, depth), last_state),
+            kinds.attention(*before, *attention(2 * depth), last),
             name="kind",
         )
     )
@@ -69,7 +69,7 @@ def _before(shape: tuple[int, ...], widths: Sequence[int]) -> list[Any]:
     return [named(first, "first"), shorter]
 
 
-def _causal(shape: tuple[int, ...], depth: int) -> Any:
+def causal(shape: tuple[int, ...], depth: int) -> Any:
     """Gated blocks whose dilation doubles from 1 on, as far as the sequence reaches; one kernel for all."""
     kernel = choice(2, 3, name="kernel", tied=True)
     norm = choice("batch", "none", name="norm", tied=True)
@@ -83,7 +83,8 @@ def _causal(shape: tuple[int, ...], depth: int) -> Any:
     return named(blocks, "blocks")
 
 
-def _recurrent(widths: Sequence[int], depth: int) -> Any:
+def recurrent(widths: Sequence[int], depth: int) -> Any:
+    """RNN, GRU or LSTM, in both directions or one."""
     layer = nn.Recurrent(
         choice(*widths, name="width"),
         cell=choice("rnn", "gru", "lstm", name="cell"),
@@ -93,7 +94,8 @@ def _recurrent(widths: Sequence[int], depth: int) -> Any:
     return named(layer, "recurrent")
 
 
-def _attention(depth: int) -> list[Any]:
+def attention(depth: int) -> list[Any]:
+    """An encoding of positions, and Transformer blocks."""
     position = nn.PositionalEncoding(choice("conv", "sine", "learned", name="position"), kernel=5)
     block = nn.TransformerBlock(
         heads=choice(1, 2, 4, name="heads", tied=True),
