@@ -12,7 +12,6 @@ import numpy as np
 
 from archwright.errors import EvaluationError
 from archwright.evaluator import Context
-from archwright.evaluator.loop import outputs as said
 from archwright.objective import Objectives, best, minimize, ranked
 from archwright.run.loop import CHOOSING, evaluation_seed
 from archwright.run.plan import FinalPlan
@@ -240,6 +239,8 @@ def _test(
     task: Task, part: Part, modules: Sequence[nn.Module], objectives: Objectives, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Every metric on the test part, which was opened for this, once."""
+    from archwright.evaluator.loop import outputs as said
+
     outputs = [said(m, part.inputs, keep=task.kept) for m in modules]
     found: dict[str, dict[str, Any]] = {}
     for name in task.metrics:
