@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-__all__ = ["derived", "generator", "seeded"]
+__all__ = ["derived", "generator", "reseed", "seeded"]
 
 
 def derived(seed: int, *path: int) -> int:
@@ -19,6 +19,14 @@ def derived(seed: int, *path: int) -> int:
 def generator(device: torch.device | str, seed: int, *path: int) -> torch.Generator:
     """A generator on `device` that starts from (seed, path)."""
     return torch.Generator(device=device).manual_seed(derived(seed, *path))
+
+
+def reseed(seed: int, device: torch.device | str = "cpu") -> None:
+    """Torch's global generators start from `seed`: inside `seeded`, at every step."""
+    if torch.device(device).type == "cpu":
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed formats a stack trace, for a millisecond
+    else:
+        torch.manual_seed(seed)
 
 
 @contextmanager

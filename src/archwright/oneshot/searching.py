@@ -66,7 +66,7 @@ def searched(session: Session, *, candidates: int, strategy: Strategy | None = N
         if not done():
             raise EvaluationError(f"no architecture could be measured with shared weights: {trials[-1].reason}")
     best = [t for t in ranked(trials) if t.status == "done" and t.measurement is not None]
-    unique = list({t.architecture: t for t in reversed(best)}.values())[::-1]
+    unique = list({t.key: t for t in reversed(best)}.values())[::-1]  # one of each function
     return tuple(
         Ranked(t.architecture, t.measurement.metrics, t.measurement.costs)
         for t in unique[: session.options.top]

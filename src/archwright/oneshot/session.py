@@ -20,7 +20,7 @@ from archwright.evaluator.checkpoint import write
 from archwright.evaluator.loop import autocast, in_layout, laid_out
 from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.precision import device_of
-from archwright.evaluator.randomness import derived, generator, seeded
+from archwright.evaluator.randomness import derived, generator, reseed, seeded
 from archwright.objective import parse_seconds
 from archwright.oneshot.batches import Batches, divided
 from archwright.oneshot.options import RECIPE, Options, objectives_for
@@ -110,6 +110,7 @@ class Session:
         self.supernet: Supernet = in_layout(supernet.to(self.device), self.recipe.layout)  # type: ignore[assignment]
         self.optimizer = make_optimizer(self.supernet, self.recipe)
         _fill_momentum(self.optimizer)
+        self._weights = list(self.supernet.parameters())
         self.total = options.epochs * self.batches.steps
         self.step = 0
         self.history: list[Point] = []
@@ -181,8 +182,9 @@ class Session:
                     break
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.recipe.lr_at(self.progress)
-                torch.manual_seed(derived(self.seed, 3, self.step))  # dropout
-                self.supernet.train()
+                reseed(derived(self.seed, 3, self.step), self.device)  # dropout
+                if not self.supernet.training:
+                    self.supernet.train()
                 yield self.step
                 self.step += 1
                 if isinstance(self._every, int):
@@ -219,7 +221,7 @@ class Session:
     def descend(self) -> None:
         """A step of the weights along the gradient that is there."""
         if self.recipe.clip_norm:
-            nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip_norm)
+            nn.utils.clip_grad_norm_(self._weights, self.recipe.clip_norm)
         self.optimizer.step()
 
     # History
