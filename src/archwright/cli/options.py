@@ -140,12 +140,14 @@ WarmStart = Annotated[
 # Data
 
 _DATA = "Data"
-Target = Annotated[str | None, _option("The column to predict. Default: the last one.", "COLUMN", _DATA)]
+Target = Annotated[
+    str | None, _option("The column to predict; several as a,b. Default: the last one.", "COLUMN", _DATA)
+]
 Kind = Annotated[
     str | None,
     _option(
         "What a file holds, where that is not plain: images, segmentation, sequences, text, language, forecast, "
-        "table, classification or regression.",
+        "table, classification, regression or several.",
         "KIND",
         _DATA,
     ),

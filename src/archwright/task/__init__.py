@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.language import LanguageModelling as LanguageModelling
     from archwright.task.metrics import Metric as Metric
+    from archwright.task.multi import MultiTask as MultiTask
     from archwright.task.named import NamedData as NamedData
     from archwright.task.named import load as load
     from archwright.task.named import names as names
@@ -56,6 +57,7 @@ _WHERE = {
     "ImageClassification": "image",
     "LanguageModelling": "language",
     "Metric": "metrics",
+    "MultiTask": "multi",
     "NamedData": "named",
     "NoAugmentation": "augment",
     "Part": "task",

@@ -11,7 +11,16 @@ from torch import Tensor
 
 from archwright.errors import DataError
 
-__all__ = ["Layout", "check_finite", "check_lengths", "image_array", "number_array", "picture", "sequence_array"]
+__all__ = [
+    "Layout",
+    "check_finite",
+    "check_lengths",
+    "image_array",
+    "like_images",
+    "number_array",
+    "picture",
+    "sequence_array",
+]
 
 Layout = Literal["first", "last"] | None
 
@@ -159,6 +168,12 @@ def _resized(array: np.ndarray, resize: tuple[int, int]) -> np.ndarray:
     floats = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
     out = F.interpolate(floats, size=tuple(resize), mode="bilinear", align_corners=False, antialias=True).numpy()
     return out.round().clip(0, 255).astype(np.uint8) if array.dtype == np.uint8 else out
+
+
+def like_images(array: np.ndarray) -> bool:
+    """(n, a, b): bytes, or sides that are alike, are grey images; else channels and time."""
+    sides = array.shape[1:]
+    return array.dtype == np.uint8 or (min(sides) >= 8 and max(sides) <= 2 * min(sides))
 
 
 def sequence_array(raw: Any, where: str = "sequences", *, channels: Layout = None) -> np.ndarray:

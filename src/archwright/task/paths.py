@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archwright.errors import DataError, did_you_mean
+from archwright.task.arrays import like_images
 from archwright.task.masks import holds_masks
 from archwright.task.reading import read_npz
 from archwright.task.task import Task
@@ -27,6 +28,7 @@ TABLES = {
     "regression": "TabularRegression",
     "text": "TextClassification.from_table",
     "forecast": "Forecasting",
+    "several": "MultiTask.from_table",
 }
 ARRAYS = {
     "images": "ImageClassification",
@@ -102,6 +104,8 @@ def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
 
     if kind is None and "horizon" in settings:
         kind = "forecast"
+    if kind is None and "," in str(settings.get("target")):
+        kind = "several"
     frame = read_table(path, texts=kind == "text")
     if kind is None and is_of_texts(frame, settings.get("target")):
         kind, frame = "text", read_table(path, texts=True)
@@ -124,7 +128,7 @@ def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task
 
 
 def _kind_of_arrays(data: Mapping[str, np.ndarray]) -> str:
-    """Masks have places. (n, a, b): bytes, or sides that are alike, are grey images; else channels and time."""
+    """Masks have places; what else the axes say."""
     x = data["x"]
     if data["y"].ndim >= 3:
         return "segmentation"
@@ -132,8 +136,7 @@ def _kind_of_arrays(data: Mapping[str, np.ndarray]) -> str:
         return "images"
     if x.ndim != 3:
         return "table"
-    alike = min(x.shape[1:]) >= 8 and max(x.shape[1:]) <= 2 * min(x.shape[1:])
-    return "images" if x.dtype == np.uint8 or alike else "sequences"
+    return "images" if like_images(x) else "sequences"
 
 
 def _kind_of_target(frame: pd.DataFrame, target: str | None) -> str:

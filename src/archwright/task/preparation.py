@@ -12,6 +12,7 @@ from archwright.errors import DataError
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.pixels import Pixels
+from archwright.task.several import Several
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
 from archwright.task.tokens import TextInputs
@@ -20,7 +21,7 @@ from archwright.task.windows import WindowInputs
 __all__ = ["Preparation"]
 
 Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | WindowInputs | PlainInputs
-Targets = Classes | Quantities | NextTokens | Forecasts | Pixels
+Targets = Classes | Quantities | NextTokens | Forecasts | Pixels | Several
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -35,9 +36,14 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "quantities": lambda t: Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"])),
     "next tokens": lambda t: NextTokens(),
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
+    "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),
     "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),
 }
 _VERSION = 1
+
+
+def _target(d: Mapping[str, Any]) -> Any:
+    return _TARGETS[d["kind"]](d)
 
 
 @dataclass(frozen=True)

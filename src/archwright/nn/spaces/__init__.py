@@ -6,7 +6,8 @@ from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
 from archwright.nn.spaces.sequence import sequence
+from archwright.nn.spaces.shared import shared
 from archwright.nn.spaces.text import text
 from archwright.nn.spaces.unet import unet
 
-__all__ = ["convnet", "forecast", "language", "mlp", "mobile", "sequence", "text", "unet"]
+__all__ = ["convnet", "forecast", "language", "mlp", "mobile", "sequence", "shared", "text", "unet"]

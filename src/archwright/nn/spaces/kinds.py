@@ -15,7 +15,9 @@ __all__ = [
     "conv",
     "convolution",
     "decoder",
+    "early",
     "inverted",
+    "late",
     "level",
     "linear",
     "mixer",
@@ -37,6 +39,8 @@ causal = searchable(_in_order, flow=sequential_flow, name="causal")
 classic = searchable(_in_order, flow=sequential_flow, name="classic")
 conv = searchable(_in_order, flow=sequential_flow, name="conv")
 convolution = searchable(_in_order, flow=sequential_flow, name="convolution")
+early = searchable(_in_order, flow=sequential_flow, name="early")
+late = searchable(_in_order, flow=sequential_flow, name="late")
 decoder = searchable(_in_order, flow=sequential_flow, name="decoder")
 inverted = searchable(_in_order, flow=sequential_flow, name="inverted")
 level = searchable(_in_order, flow=sequential_flow, name="level")
