@@ -144,9 +144,8 @@ FILES = {
     "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
     "(n, f); x_test, y_test",
     "name.txt": "a text: a language model, which goes on with what is begun",
-    "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; --text "
-    "that of texts; "
-    "--horizon N forecasts",
+    "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; "
+    "--text that of texts; --horizon N forecasts",
 }
 
 
