@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from archwright.cli import compare, export, lists, measure, predict, proxies, search, show
+from archwright.cli import compare, export, lists, measure, predict, proxies, search, show, supernet
 from archwright.cli.guard import guarded
 from archwright.cli.invocation import remember
 
@@ -57,6 +57,16 @@ def archwright(
 ) -> None:
     """Neural architecture search for PyTorch: data and a budget in, a trained network and the evidence for it out."""
 
+
+_supernet = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app.add_typer(
+    _supernet,
+    name="supernet",
+    rich_help_panel="Search",
+    help="Train one network that holds every architecture of a space; then search it for many budgets.",
+)
+for _function, _panel, _examples in supernet.COMMANDS:
+    _supernet.command(rich_help_panel=_panel, epilog=_examples)(_function)
 
 for _module in (search, show, export, predict, measure, compare, proxies, lists):
     for _function, _panel, _examples in _module.COMMANDS:

@@ -9,7 +9,8 @@ import typer
 
 from archwright.cli import console, learning, names, options
 from archwright.cli.invocation import examples
-from archwright.cli.strategy import STRATEGIES
+from archwright.cli.oneshot import FAMILY, ONESHOT
+from archwright.cli.strategy import DEFAULT_STRATEGY, STRATEGIES
 from archwright.errors import SpaceError, did_you_mean
 
 __all__ = ["COMMANDS"]
@@ -19,6 +20,7 @@ SPACES_EXAMPLES = examples(
         "archwright spaces": "every space, with what its networks read",
         "archwright spaces --data digits": "the spaces for these data, and how large each is",
         "archwright spaces --data digits --describe convnet": "every decision of one space",
+        "archwright spaces --data digits --supernet": "what would share weights in a supernet, and what would not",
     }
 )
 STRATEGIES_EXAMPLES = examples({"archwright strategies": "what each is for, and when not to use it"})
@@ -39,6 +41,9 @@ def spaces(
         str | None,
         typer.Option(metavar="NAME", help="Every decision of one space.", autocompletion=names.complete_space),
     ] = None,
+    supernet: Annotated[
+        bool, typer.Option("--supernet", help="What shares weights in a supernet of one space, what not, and why.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """The spaces that can be searched, and what is in them."""
@@ -51,6 +56,11 @@ def spaces(
             task.space(describe)  # says so where it does not fit
         chosen = [describe] if describe is not None else list(task.spaces if task is not None else names.SPACES)
         rows, texts = [], []
+        if supernet:
+            name = describe or (task.default_space if task is not None else next(iter(names.SPACES)))
+            waiting.on(f"making a supernet of {name}")
+            _show_sharing(name, task, as_json, waiting)
+            return
         for name in chosen:
             entry = names.SPACES[name]
             made = task.space(name) if task is not None else _example(entry)
@@ -80,6 +90,24 @@ def spaces(
         shown.print(Text(texts[0]), soft_wrap=not shown.is_terminal)
 
 
+def _show_sharing(name: str, task: Any, as_json: bool, waiting: console.Waiting) -> None:
+    """What shares weights in the supernet of a space."""
+    from dataclasses import asdict
+
+    from archwright.supernet import Supernet
+
+    entry = names.SPACES[name]
+    shape = task.input_shape if task is not None else entry.example_shape
+    found = Supernet(task.space(name) if task is not None else _example(entry), shape).sharing()
+    waiting.stop()
+    if as_json:
+        console.emit({"space": name, "input_shape": list(shape), **asdict(found)})
+        return
+    from rich.text import Text
+
+    console.out().print(Text(str(found)), soft_wrap=True)
+
+
 def _example(entry: names.SpaceName) -> Any:
     from archwright.nn import spaces as made
 
@@ -105,7 +133,10 @@ def strategies(
     entries = list(STRATEGIES.values())
     if as_json:
         fields = ("name", "family", "purpose", "weakness", "paper", "cost_ms", "extra", "around", "settings")
-        console.emit({"strategies": [{field: getattr(e, field) for field in fields} for e in entries]})
+        one = [
+            {"family": "one-shot", **{k: v for k, v in vars(e).items() if k != "settings"}} for e in ONESHOT.values()
+        ]
+        console.emit({"strategies": [{field: getattr(e, field) for field in fields} for e in entries], "oneshot": one})
         return
     from rich.text import Text
 
@@ -122,6 +153,14 @@ def strategies(
             table.add_row("", Text(f"{entry.cost} ms{around}{needs}; {entry.paper}", style="dim"))
         shown.print(table)
         shown.print()
+    shown.print(Text(FAMILY.capitalize(), style="bold"))
+    table = _table_of_names(wide)
+    for algorithm in ONESHOT.values():
+        table.add_row(algorithm.name, algorithm.purpose)
+        table.add_row("", f"not for {algorithm.weakness}")
+        table.add_row("", Text(f"then {DEFAULT_STRATEGY}, or {algorithm.name}/NAME; {algorithm.paper}", style="dim"))
+    shown.print(table)
+    shown.print()
     shown.print(
         "ms: about what asking and telling cost, after 100 / after 1,000 trials on the default space of images."
     )

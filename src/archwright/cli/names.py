@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from archwright.cli.oneshot import ONESHOT
 from archwright.cli.strategy import STRATEGIES
 
 __all__ = ["DATA", "PROXIES", "SPACES", "SpaceName"]
@@ -97,7 +98,10 @@ def complete_data(incomplete: str) -> Iterator[tuple[str, str]]:
 def complete_strategy(incomplete: str) -> Iterator[tuple[str, str]]:
     """Names of strategies; after that of one that is made around another, those of the others."""
     before, slash, _ = incomplete.rpartition("/")
-    yield from _starting(incomplete, {f"{before}{slash}{n}": s.purpose for n, s in STRATEGIES.items()})
+    known = {name: entry.purpose for name, entry in STRATEGIES.items()}
+    if not slash:
+        known |= {name: entry.purpose for name, entry in ONESHOT.items()}
+    yield from _starting(incomplete, {f"{before}{slash}{name}": purpose for name, purpose in known.items()})
 
 
 def complete_space(incomplete: str) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from archwright.cli import names
+from archwright.cli.oneshot import ONESHOT
 from archwright.cli.strategy import STRATEGIES
 
 MOST_WORKERS = 8
@@ -105,7 +106,12 @@ Space = Annotated[
 ]
 Strategy = Annotated[
     str,
-    _option(f"What decides: {', '.join(STRATEGIES)}.", "NAME", _HOW, complete=names.complete_strategy),
+    _option(
+        f"What decides: {', '.join(STRATEGIES)}; or, with a supernet first, {', '.join(ONESHOT)}.",
+        "NAME",
+        _HOW,
+        complete=names.complete_strategy,
+    ),
 ]
 Workers = Annotated[
     int | None,
@@ -114,6 +120,10 @@ Workers = Annotated[
 MoreWorkers = Annotated[int | None, _option("Processes that train. Default: as many as before.", "N", _HOW)]
 Seed = Annotated[int, _option("All randomness is a function of it.", "N", _HOW)]
 Deterministic = Annotated[bool, _option("Same history, whichever worker is faster.", None, _HOW, "--deterministic")]
+SupernetEpochs = Annotated[
+    int | None,
+    _option("How long a one-shot algorithm trains its supernet. Default: as the time allows, else 20.", "N", _HOW),
+]
 TrainEpochs = Annotated[
     int | None, _option("How long a network is trained. Default: 60, fewer where time is short.", "N", _HOW)
 ]

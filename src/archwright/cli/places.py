@@ -38,7 +38,7 @@ def claimed(wanted: str | None, data_name: str) -> Iterator[tuple[Place, Path | 
     """A folder for a new run, that of `wanted` or a default; never one that holds an earlier run's files.
 
     The folder is claimed by making an empty store in it, which two searches cannot both do. Where no trial was stored
-    in the end, everything that was made is removed.
+    in the end, and no supernet was trained for a while, everything that was made is removed.
 
     Yields:
         The place, and the folder that was wanted, if that is taken.
@@ -64,10 +64,15 @@ def claimed(wanted: str | None, data_name: str) -> Iterator[tuple[Place, Path | 
     try:
         yield Place(folder, folder / STORE), first if folder != first else None
     finally:
-        if not _holds_a_trial(folder / STORE):
+        if not _holds_a_trial(folder / STORE) and not supernets(Place(folder, folder / STORE)):
             for file in folder.glob(f"{STORE}*"):
                 file.unlink(missing_ok=True)
             _remove(made)
+
+
+def supernets(place: Place) -> list[Path]:
+    """Checkpoints of supernets that runs of this place began with."""
+    return sorted(place.folder.glob(f"{place.store.stem}-supernet-*/checkpoint.pt"))
 
 
 def find(where: str) -> Place:

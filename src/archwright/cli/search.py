@@ -10,7 +10,8 @@ import typer
 from archwright.cli import console, learning, options, places
 from archwright.cli.guard import INTERRUPTED, interruptible
 from archwright.cli.invocation import command_line, examples
-from archwright.cli.strategy import DEFAULT_STRATEGY, find_strategy
+from archwright.cli.oneshot import find_deciding
+from archwright.cli.strategy import DEFAULT_STRATEGY
 from archwright.errors import BudgetError, EvaluationError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ SEARCH_EXAMPLES = examples(
         "archwright search houses.csv --target price --minimize mae --budget 100trials": "a table; 100 trials",
         "archwright search sales.csv --horizon 14 --group shop --target sold": "the next 14 rows of each shop's series",
         "archwright search digits --maximize accuracy --minimize latency_ms": "two goals, a front",
+        "archwright search digits --strategy drnas --budget 10m": "a supernet first: its choices are trained "
+        "alone, then the default strategy goes on",
     }
 )
 
@@ -60,6 +63,7 @@ def search(
     seed: options.Seed = 0,
     deterministic: options.Deterministic = False,
     train_epochs: options.TrainEpochs = None,
+    supernet_epochs: options.SupernetEpochs = None,
     baseline: options.Baseline = None,
     warm_start: options.WarmStart = None,
     target: options.Target = None,
@@ -80,7 +84,10 @@ def search(
 
     Ctrl-C ends the search well: all trials are kept, and [cyan]archwright resume[/] goes on.
     """
-    deciding = find_strategy(strategy)
+    phase, deciding = find_deciding(strategy)
+    if phase is None and supernet_epochs is not None:
+        raise BudgetError(f"--supernet-epochs is for one-shot algorithms, such as --strategy darts; got {strategy!r}")
+    supernet = None if supernet_epochs is None else _positive(supernet_epochs, "--supernet-epochs")
     processes = _workers(workers)
     earlier = None if warm_start is None else places.find(warm_start).store
     limits = learning.ceilings(
@@ -136,6 +143,7 @@ def search(
                 recipe=recipe,
                 baseline=baseline,
                 warm_start=earlier,
+                oneshot=None if phase is None else phase.begin(supernet),
                 progress=not quiet,
                 command=command,
                 notes={"data": learning.where_from(data), "options": reading, "space": space},
@@ -203,6 +211,8 @@ def _end(result: Result, place: places.Place, quiet: bool, as_json: bool, withou
     if not result.trials:
         if not result.interrupted:
             raise EvaluationError(f"no trial ended ({result.why_it_ended}), and {without}: give a larger budget")
+        if places.supernets(place):
+            without = f"the supernet's training is kept, and archwright resume {place} goes on with it"
         console.note(f"interrupted before the first trial: {without}")
         raise typer.Exit(INTERRUPTED)
     with console.Waiting(quiet) as waiting:

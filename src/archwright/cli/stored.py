@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from archwright.cli.oneshot import decides
 from archwright.cli.places import Place
-from archwright.cli.strategy import strategy_of
 from archwright.errors import StoreError, did_you_mean
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run_row(store: Store, run: Run, where: str) -> dict[str, Any]:
         "where": where,
         "status": run.status,
         "task": (run.meta.get("task") or {}).get("name", ""),
-        "strategy": strategy_of(run.meta.get("strategy") or {}),
+        "strategy": decides(run.meta),
         "goal": str(objectives.goals[0]),
         "trials": len(trials),
         "best": value(measured[0], objectives.goals[0].metric) if measured else None,

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from archwright.cli import console
+from archwright.cli.oneshot import decides
 from archwright.cli.places import REPORT, Place
 from archwright.cli.stored import objectives_of
-from archwright.cli.strategy import strategy_of
 from archwright.errors import EvaluationError
 from archwright.report import tables
 from archwright.report.outcome import exported, failures
@@ -59,7 +59,7 @@ def introduce(run: Run, task: Task, space: Space, place: Place) -> None:
     workers = plural(meta["workers"], "worker")
     epochs = plural((meta.get("recipe") or {}).get("epochs", 0), "epoch")
     facts.add_row("budget", f"{budget}, {workers}, {epochs} a trial, seed {meta['seed']}")
-    facts.add_row("strategy", strategy_of(meta.get("strategy") or {}))
+    facts.add_row("strategy", decides(meta))
     facts.add_row("into", str(place))
     shown.print(facts)
     if meta.get("survey"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from archwright.evaluator import Recipe
 from archwright.objective import Goal, Objectives
 
 if TYPE_CHECKING:
+    from archwright.oneshot.point import Point
     from archwright.task import Task
 
 __all__ = ["RECIPE", "Options", "objectives_for"]
@@ -51,6 +53,7 @@ class Options:
             Then it ends, and the architecture is read out from what there is.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``.
         top: How many architectures to read out, best first.
+        watch: Called with the point of each epoch that ends.
     """
 
     epochs: int = 10
@@ -62,6 +65,7 @@ class Options:
     deadline: float | str | None = None
     device: str = "auto"
     top: int = 5
+    watch: Callable[[Point], None] | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "top"):

@@ -244,6 +244,8 @@ class Session:
         for name, mean in means.items():
             self.check_finite(name, mean)
         self.history.append(Point(epoch=self.epoch, losses=means, **found))
+        if self.options.watch is not None:
+            self.options.watch(self.history[-1])
         return self.history[-1]
 
     def check_finite(self, name: str, value: float) -> None:

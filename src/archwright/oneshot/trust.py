@@ -20,7 +20,7 @@ from archwright.trial import Proposal
 if TYPE_CHECKING:
     from archwright.oneshot.result import Result
 
-__all__ = ["Checked", "Trust", "trust"]
+__all__ = ["Checked", "Trust", "judged", "trust"]
 
 LEAST_TOP = 4
 """Fewer have too few pairs for a rank correlation to mean anything."""
@@ -67,9 +67,10 @@ class Trust:
 
     def __str__(self) -> str:
         c = self.correlation
+        top = "" if math.isnan(self.top.tau) else f", among the best fifth {self.top.tau:.2f}"
         lines = [
-            f"shared weights and {c.n} trainings alone: Kendall's tau {c.tau:.2f} ({c.low:.2f} to {c.high:.2f}), among "
-            f"the best fifth {self.top.tau:.2f}; parameter count {self.params.tau:.2f}"
+            f"shared weights and {c.n} trainings alone: Kendall's tau {c.tau:.2f} ({c.low:.2f} to {c.high:.2f}){top}; "
+            f"parameter count {self.params.tau:.2f}"
         ]
         return "\n".join([*lines, *self.warnings])
 
@@ -104,7 +105,6 @@ def trust(
     shared = Shared(result.supernet, result.task)
     training = Training(result.space, result.task, recipe, device=str(next(result.supernet.parameters()).device))
     goal = result.task.metrics[result.metric].direction
-    sign = 1.0 if goal == "maximize" else -1.0
     found: list[Checked] = []
     failures: list[str] = []
     for i, architecture in enumerate(architectures or _sample(result, n, seed)):
@@ -119,6 +119,32 @@ def trust(
             continue
         values = (m.metrics[result.metric] for m in (measured, alone))
         found.append(Checked(architecture, next(values), next(values), alone.costs["params"]))
+    return judged(found, result.metric, goal, failures=failures, seed=seed, seconds=time.monotonic() - began)
+
+
+def judged(
+    sample: Sequence[Checked],
+    metric: str,
+    direction: str,
+    *,
+    failures: Sequence[str] = (),
+    seed: int = 0,
+    seconds: float = 0.0,
+) -> Trust:
+    """What architectures that were measured both ways say of shared weights.
+
+    Args:
+        sample: At least three.
+        metric: What they were measured by.
+        direction: ``"maximize"`` or ``"minimize"``.
+        failures: Why others could not be.
+        seed: Of the bootstrap.
+        seconds: How long measuring took.
+
+    Raises:
+        EvaluationError: There are fewer than three.
+    """
+    found, sign = tuple(sample), 1.0 if direction == "maximize" else -1.0
     if len(found) < 3:
         reason = f": {failures[0]}" if failures else ""
         raise EvaluationError(f"{len(found)} architectures were measured both ways, and 3 are needed at least{reason}")
@@ -130,8 +156,7 @@ def trust(
     if len(best) >= LEAST_TOP:
         top = rank_correlation([shared_values[i] for i in best], [alone_values[i] for i in best], seed=seed)
     return Trust(
-        result.metric, correlation, top, params, tuple(found), _warnings(correlation, params, failures),
-        time.monotonic() - began,
+        metric, correlation, top, params, found, _warnings(correlation, params, failures), seconds
     )  # fmt: skip
 
 

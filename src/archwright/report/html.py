@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from archwright.errors import ExportError
-from archwright.report import outcome, plots, wording
+from archwright.report import outcome, plots, supernet, wording
 from archwright.report.drawing import draw
 from archwright.report.fared import fared
 from archwright.report.record import RunRecord, trained, value
@@ -91,6 +91,10 @@ def _figures(record: RunRecord) -> dict[str, go.Figure]:
         "anytime-seconds": lambda: plots.anytime(record, "seconds"),
         "anytime-trials": lambda: plots.anytime(record, "trials"),
         "learning-curves": lambda: plots.learning_curves(record),
+        "supernet-gates": lambda: supernet.gates(record),
+        "supernet-losses": lambda: supernet.losses(record),
+        "supernet-settling": lambda: supernet.settling(record),
+        "supernet-trust": lambda: supernet.trusted(record),
     }
     against = dict.fromkeys((*(g.metric for g in record.objectives.goals[1:]), *record.cost_names()))
     for name in [n for n in against if n != record.goal.metric][:6]:
@@ -134,6 +138,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "undecided": max(0, len(decided) - LISTED_DECISIONS),
         "drawn_decisions": DRAWN_DECISIONS,
         "lineage": outcome.lineage(record),
+        "supernet": supernet.summary(record),
         "failures": outcome.failures(record),
         "infeasible": outcome.failures(record, "infeasible"),
         "survey": survey_rows(record.survey),
@@ -229,6 +234,7 @@ def _label(name: str) -> str:
     return {
         "anytime": f"Best validation value so far by {rest}",
         "learning": "Learning curves",
+        "supernet": f"The supernet that the search began with: {rest}",
         "pareto": f"Goal against {wording.cost_name(rest)}",
     }.get(kind, "How the options of a decision fared")
 

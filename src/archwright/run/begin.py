@@ -15,6 +15,7 @@ from archwright.evaluator import Evaluator, Recipe
 from archwright.objective import Objectives, parse_bytes, parse_seconds
 from archwright.report import Progress
 from archwright.run.budget import Budget
+from archwright.run.oneshot import OneShot
 from archwright.run.plan import FINISH_SHARE
 from archwright.run.prior import prior
 from archwright.run.problem import Problem, make_problem, settled
@@ -67,6 +68,7 @@ def search(
     command: str = "",
     notes: Mapping[str, Any] | None = None,
     warm_start: str | os.PathLike[str] | None = None,
+    oneshot: OneShot | str | None = None,
     begun: Callable[[Run], None] | None = None,
 ) -> Result:
     """Search, choose, train the chosen network, and test it once.
@@ -103,6 +105,8 @@ def search(
         notes: JSON values to keep with the run.
         warm_start: A store whose newest run searched the same space: its trials are told to the strategy first. If it
             was on other data, its best architectures are tried first instead.
+        oneshot: An algorithm of `archwright.oneshot` (``"darts"``, or a `OneShot` with settings): a supernet is trained
+            first, and the architectures that it prefers are the first trials. Its checkpoint lies beside the store.
         begun: Called with the stored run before its first trial; its `meta` then holds the survey of the space.
 
     Returns:
@@ -116,6 +120,9 @@ def search(
     began = time.monotonic()
     with _workers_of(options, evaluate) as ready, _opened(store) as kept:
         problem = make_problem(task, space, evaluate, objectives, recipe, device, input_shape)
+        first = OneShot.of(oneshot) if oneshot is not None else None
+        if first is not None:
+            first.check(problem.task if problem.training else None, problem.objectives)
         earlier = prior(warm_start, problem.space, problem.objectives, task) if warm_start is not None else None
         shown = _shown(progress, problem, allowance)
         # A look before the search must not eat a small budget: a tenth of it at most.
@@ -145,6 +152,7 @@ def search(
             "device": device,
             "baseline": baseline,
             "survey": surveyed.to_json() if surveyed else {},
+            **({"oneshot": first.to_json()} if first else {}),
             "versions": versions(),
             "command": command,
             "notes": dict(notes or {}),

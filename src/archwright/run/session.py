@@ -13,18 +13,20 @@ from archwright.report import Progress
 from archwright.run.budget import Budget
 from archwright.run.finish import Chosen, choose, finish
 from archwright.run.loop import Loop
+from archwright.run.oneshot import OneShot, Phase
 from archwright.run.plan import FINISH_SHARE, final_plan
 from archwright.run.problem import Problem
 from archwright.run.result import Result
 from archwright.run.settings import describe_strategy
 from archwright.store import Run, Store
-from archwright.strategy import Random, Strategy
+from archwright.strategy import Random, Strategy, WarmStart
 from archwright.worker import Workers
 
 if TYPE_CHECKING:
     from archwright.evaluator import Training
+    from archwright.oneshot import Point
 
-__all__ = ["Options", "Session"]
+__all__ = ["Options", "Session", "said"]
 
 BASELINE_FROM_S = 1200.0
 """From this budget on, random search runs beside the search by default."""
@@ -82,7 +84,12 @@ class Session:
         baseline: Mapping[str, Any] | None = None
         interrupted = False
         with tempfile.TemporaryDirectory(prefix="archwright-") as scratch, self.progress as progress:
-            loop = self._loop(self.strategy, run.id, Path(scratch), self.options.seed)
+            try:
+                phase, strategy = self._oneshot(Path(scratch))
+            except KeyboardInterrupt:
+                progress.note("interrupted before the first trial")
+                return self._ended("interrupted", interrupted=True)
+            loop = self._loop(strategy, run.id, Path(scratch), self.options.seed)
             records = self.store.trials(run.id)
             if records:
                 loop.replay(records)
@@ -91,7 +98,7 @@ class Session:
             share = 1 - FINISH_SHARE if finals else 1.0
             total = self.budget.seconds
             # Time that preparing took counts: it was part of the user's wait.
-            self.waited_s = time.monotonic() - self.began
+            self.waited_s += time.monotonic() - self.began
             deadline = self.began + total * (share + (1 - share) / 4) - loop.elapsed_s if total else None
             if deadline is not None:  # the shortest budget still gets its first trials through their workers' start
                 deadline = max(deadline, time.monotonic() + FIRST_TRIALS_S)
@@ -106,16 +113,29 @@ class Session:
                 why = loop.run(workers, searching, deadline=deadline)
                 baseline = self._baseline(workers, searching, Path(scratch))
                 progress.note(f"search ended: {why}")
+                if phase is not None:
+                    self._trust(phase, loop)
                 if problem.training is not None and any(t.status == "done" for t in loop.trials):
                     chosen = self._finish(problem.training, loop, workers, Path(scratch))
             except KeyboardInterrupt:
                 interrupted = True
                 why = why or "interrupted"
                 progress.note(f"interrupted{': all trials are kept' if loop.trials else ' before the first trial'}")
-        self.store.update(run.id, status="interrupted" if interrupted else "finished")
         if chosen is not None:
             chosen = replace(chosen, outcome={**chosen.outcome, "test_opened": len(self.store.finals(run.id)) + 1})
             self.store.final(run.id, chosen.outcome)
+        return self._ended(why, interrupted=interrupted, chosen=chosen, baseline=baseline)
+
+    def _ended(
+        self,
+        why: str,
+        *,
+        interrupted: bool,
+        chosen: Chosen | None = None,
+        baseline: Mapping[str, Any] | None = None,
+    ) -> Result:
+        problem, run = self.problem, self.run
+        self.store.update(run.id, status="interrupted" if interrupted else "finished")
         return Result(
             name=run.name,
             store=self.store.place,
@@ -130,6 +150,63 @@ class Session:
             survey=run.meta["survey"],
             baseline=baseline,
         )
+
+    def _oneshot(self, scratch: Path) -> tuple[Phase | None, Strategy]:
+        """Train the supernet that this search begins with, if it does; what it prefers is tried before all else.
+
+        A phase that an earlier sitting ended returns at once; one that was cut off goes on from its checkpoint.
+        """
+        kept = self.run.meta.get("oneshot")
+        if not kept:
+            return None, self.strategy
+        problem, oneshot = self.problem, OneShot.from_json(kept)
+        assert problem.task is not None
+        began, total = time.monotonic(), self.budget.seconds
+        seconds = oneshot.share * (total * (1 - FINISH_SHARE) - (began - self.began)) if total else None
+        phase = Phase(
+            oneshot,
+            problem.space,
+            problem.task,
+            problem.objectives,
+            seed=self.options.seed,
+            folder=self._supernet_folder(scratch),
+            device=str(self.run.meta.get("device", "auto")),
+        )
+        if "epochs" not in kept:  # kept, so that a phase that is cut off goes on as the same one
+            if seconds is not None and "epochs" not in oneshot.settings:
+                self.progress.note(f"one-shot search by {oneshot.algorithm}: timing an epoch")
+            kept = {**kept, "epochs": phase.epochs_for(seconds), "deadline_s": seconds}
+            self._keep(kept)
+        epochs = kept["epochs"]
+        self.progress.phase(f"one-shot search by {oneshot.algorithm}", total=epochs)
+        trained = phase.train(
+            epochs, seconds=kept["deadline_s"], watch=lambda point: self.progress.step(said(point, epochs))
+        )
+        self._keep({**kept, **phase.to_json()})
+        best = trained.top[0].metrics[trained.metric]
+        self.progress.note(
+            f"one-shot search ended: its first choice has {trained.metric} {best:.4f} with shared weights"
+        )
+        self.progress.phase("search")
+        self.waited_s += max(0.0, trained.seconds - (time.monotonic() - began))  # what earlier sittings trained
+        # What is tried first comes from the phase at every sitting, so the run keeps the strategy behind it alone.
+        return phase, WarmStart(self.strategy, architectures=phase.first())
+
+    def _supernet_folder(self, scratch: Path) -> Path:
+        place = Path(self.store.place)
+        return place.with_name(f"{place.stem}-supernet-{self.run.id}") if place.is_file() else scratch / "supernet"
+
+    def _keep(self, oneshot: Mapping[str, Any]) -> None:
+        self.run = replace(self.run, meta={**self.run.meta, "oneshot": dict(oneshot)})
+        self.store.update(self.run.id, meta=self.run.meta)
+
+    def _trust(self, phase: Phase, loop: Loop) -> None:
+        """Say how shared weights ranked what was trained alone since."""
+        told = phase.trust(loop.trials)
+        if told is not None:
+            self._keep({**self.run.meta["oneshot"], "trust": told})
+            for line in told["text"].splitlines():
+                self.progress.note(line)
 
     def _loop(self, strategy: Strategy, run_id: int, folder: Path, seed: int) -> Loop:
         return Loop(
@@ -189,3 +266,13 @@ class Session:
         loop.run(workers, share)
         self.store.update(beside.id, status="finished")
         return baseline_from(loop.trials, self.problem.objectives.goals[0])
+
+
+def said(point: Point, epochs: int) -> str:
+    """A line on an epoch."""
+    parts = [f"epoch {point.epoch} of {epochs}", *(f"{k.replace('_', ' ')} {v:.3g}" for k, v in point.losses.items())]
+    if point.metric is not None:
+        parts.append(f"gates {point.metric:.4g}")
+    if point.entropy is not None:
+        parts.append(f"entropy {point.entropy:.2f}")
+    return ", ".join(parts)
