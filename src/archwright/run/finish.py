@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -140,6 +140,8 @@ def finish(
     if until is not None:
         measured = validated[picked.index(winner)] or ([winner.measurement] if winner.measurement else [])
         plan = plan.fitted(until - time.monotonic(), workers.capacity, _final_epoch_s(training.task, measured))
+    if training.task.sizes["test"] == 0:  # more than one seed is for the spread of test figures
+        plan = replace(plan, finals=1)
     finals = [
         Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), evaluation_seed(seed, jobs + i, CHOOSING))
         for i in range(plan.finals)
@@ -227,10 +229,12 @@ def _load(training: Training, trial: Trial, path: Path) -> nn.Module:
 def _test(
     task: Task, modules: Sequence[nn.Module], objectives: Objectives, seed: int
 ) -> tuple[dict[str, dict[str, Any]], int]:
-    """Every metric on the test part: opened here, once, and nowhere else."""
+    """Every metric on the test part: opened here, once, and nowhere else. None where the task keeps no test part."""
     import torch
 
     part = task.open_test()
+    if len(part) == 0:
+        return {}, 0
     with torch.inference_mode():
         outputs = [torch.cat([m(x) for x in part.inputs.split(512)]) for m in modules]
     found: dict[str, dict[str, Any]] = {}

@@ -46,6 +46,9 @@ class Part:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def __getitem__(self, rows: slice | Tensor) -> Part:
+        return Part(self.inputs[rows], self.targets[rows])
+
     def __add__(self, other: Part) -> Part:
         return Part(torch.cat([self.inputs, other.inputs]), torch.cat([self.targets, other.targets]))
 
