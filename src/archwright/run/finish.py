@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -140,6 +140,8 @@ def finish(
     if until is not None:
         measured = validated[picked.index(winner)] or ([winner.measurement] if winner.measurement else [])
         plan = plan.fitted(until - time.monotonic(), workers.capacity, _final_epoch_s(training.task, measured))
+    if training.task.sizes["test"] == 0:  # more than one seed is for the spread of test figures
+        plan = replace(plan, finals=1)
     finals = [
         Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), evaluation_seed(seed, jobs + i, CHOOSING))
         for i in range(plan.finals)
@@ -229,6 +231,8 @@ def _load(training: Training, trial: Trial, path: Path) -> nn.Module:
 
 def _references(task: Task, test: Part) -> dict[str, Any]:
     """What simple methods score on the same test samples. One that fails costs nobody the network: it is told."""
+    if not len(test):
+        return {"references": {}}
     try:
         return {"references": task.references(task.train_and_validation(), test)}
     except Exception as error:  # of any library
@@ -238,7 +242,9 @@ def _references(task: Task, test: Part) -> dict[str, Any]:
 def _test(
     task: Task, part: Part, modules: Sequence[nn.Module], objectives: Objectives, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Every metric on the test part, which was opened for this, once."""
+    """Every metric on the test part, which was opened for this, once; none where the task keeps no test part."""
+    if not len(part):
+        return {}
     from archwright.evaluator.loop import outputs as said
 
     outputs = [said(m, part.inputs, keep=task.kept) for m in modules]
