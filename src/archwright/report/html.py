@@ -91,6 +91,7 @@ def _figures(record: RunRecord) -> dict[str, go.Figure]:
         "anytime-seconds": lambda: plots.anytime(record, "seconds"),
         "anytime-trials": lambda: plots.anytime(record, "trials"),
         "learning-curves": lambda: plots.learning_curves(record),
+        "reliability": lambda: plots.reliability(record),
         "supernet-gates": lambda: supernet.gates(record),
         "supernet-losses": lambda: supernet.losses(record),
         "supernet-settling": lambda: supernet.settling(record),
@@ -234,6 +235,7 @@ def _label(name: str) -> str:
     return {
         "anytime": f"Best validation value so far by {rest}",
         "learning": "Learning curves",
+        "reliability": "Accuracy against confidence on test",
         "supernet": f"The supernet that the search began with: {rest}",
         "pareto": f"Goal against {wording.cost_name(rest)}",
     }.get(kind, "How the options of a decision fared")

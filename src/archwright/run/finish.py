@@ -151,7 +151,8 @@ def finish(
         raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")
     modules = [_load(training, winner, folder / f"{o.number}.pt") for o in sorted(trained, key=lambda o: o.number)]
     part = training.task.open_test()
-    test = _test(training.task, part, modules, objectives, seed)
+    outputs = _outputs(training.task, part, modules)
+    test = _test(training.task, part, outputs, objectives, seed)
     outcome = {
         "chosen": winner.number,
         "architecture": dict(winner.architecture),
@@ -168,6 +169,7 @@ def finish(
         "test": test,
         "test_size": len(part),
         **_references(training.task, part),
+        **_calibration(training.task, part, outputs),
         "confidence": CONFIDENCE,
         "costs": dict(winner.measurement.costs) if winner.measurement else {},
         "seconds": time.monotonic() - began,
@@ -239,15 +241,29 @@ def _references(task: Task, test: Part) -> dict[str, Any]:
         return {"references": {}, "references_failed": f"{type(error).__name__}: {error}"}
 
 
+def _outputs(task: Task, part: Part, modules: Sequence[nn.Module]) -> list[Tensor]:
+    """What each network says of the test part; nothing where the task keeps none."""
+    from archwright.evaluator.loop import outputs
+
+    return [outputs(m, part.inputs, keep=task.kept) for m in modules] if len(part) else []
+
+
+def _calibration(task: Task, part: Part, outputs: Sequence[Tensor]) -> dict[str, Any]:
+    """How the probabilities of the network that is given away compare with how often it is right."""
+    from archwright.task.calibration import calibration
+    from archwright.task.targets import Classes
+
+    if not outputs or not isinstance(task.preparation.targets, Classes):
+        return {}
+    return {"calibration": calibration(outputs[0], part.targets)}
+
+
 def _test(
-    task: Task, part: Part, modules: Sequence[nn.Module], objectives: Objectives, seed: int
+    task: Task, part: Part, outputs: Sequence[Tensor], objectives: Objectives, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Every metric on the test part, which was opened for this, once; none where the task keeps no test part."""
-    if not len(part):
+    if not outputs:
         return {}
-    from archwright.evaluator.loop import outputs as said
-
-    outputs = [said(m, part.inputs, keep=task.kept) for m in modules]
     found: dict[str, dict[str, Any]] = {}
     for name in task.metrics:
         per_seed = [task.score(out, part.targets, [name])[name] for out in outputs]
