@@ -239,9 +239,9 @@ def _test(
     task: Task, part: Part, modules: Sequence[nn.Module], objectives: Objectives, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Every metric on the test part, which was opened for this, once."""
-    from archwright.evaluator.loop import outputs as said
+    from archwright.evaluator.loop import observed
 
-    outputs = [said(m, part.inputs, keep=task.kept) for m in modules]
+    outputs = [observed(m, task, part.inputs) for m in modules]
     found: dict[str, dict[str, Any]] = {}
     for name in task.metrics:
         per_seed = [task.score(out, part.targets, [name])[name] for out in outputs]
