@@ -38,8 +38,8 @@ class Prediction:
         sample: A file's name, or the number of the row from 0.
         label: The likeliest class, for a classifier.
         probability: That class's probability by softmax (a network's own, not calibrated).
-        value: Otherwise: the quantity in its own units; a translation; for a forecast, a list of quantities by target; for a class a
-            pixel, the share of the image by class; or the network's output as numbers.
+        value: Otherwise: the quantity in its own units; a translation; for a forecast, a list of quantities by target;
+            for a class a pixel, the share of the image by class; or the network's output as numbers.
         mask: For a class a pixel: (height, width) values or (height, width, 3) colours, as masks had in training.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import linear, scaled_dot_product_attention
 
 from archwright.errors import EvaluationError
 from archwright.nn.activations import ACTIVATIONS, activation
@@ -27,8 +27,8 @@ class DecoderBlock(Inferred):
     """A part of a decoder, on (B, T, C) where its surroundings keep the width C.
 
     ``block(x, memory, there, past)`` gives the result and a new `past`. Without a past, `x` are all positions of a text
-    at once, as in training; with one, they are what follows, as in writing: the results are the same. `memory` (B, S, C)
-    is what the encoder made of the source, and `there` (B, S) is False at its padding.
+    at once, as in training; with one, it is the next position, as in writing: the results are the same. `memory`
+    (B, S, C) is what the encoder made of the source, and `there` (B, S) is False at its padding.
 
     Attributes:
         first: The past with which writing token by token begins.
@@ -55,7 +55,7 @@ class DecoderBlock(Inferred):
 
 
 class _Attention(nn.Module):
-    """What queries (B, T, C) find in a memory whose keys and values `project` makes once: (B, T, heads * head_width)."""
+    """What queries (B, T, C) find in a memory, whose keys and values `project` makes once: (B, T, heads * width)."""
 
     def __init__(self, width: int, heads: int, head_width: int, additive: bool = False):
         super().__init__()
@@ -139,7 +139,11 @@ class _Transformer(nn.Module):
         self.attend = _Attention(width, heads, head_width)
         self.cross_out = nn.Sequential(nn.Linear(inner, width), nn.Dropout(dropout))
         self.perceptron = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, hidden), activation(act), nn.Linear(hidden, width), nn.Dropout(dropout)
+            nn.LayerNorm(width),
+            nn.Linear(width, hidden),
+            activation(act),
+            nn.Linear(hidden, width),
+            nn.Dropout(dropout),
         )
 
     def forward(self, x: Tensor, memory: Tensor, there: Tensor, past: Any = None) -> tuple[Tensor, Any]:
@@ -230,7 +234,7 @@ class EncoderDecoder(Inferred):
 
     Shapes: (B, S + T) int64 -> (B, vocabulary, T). The first `source_length` tokens are the source; the others are what
     is written so far, one token on: a mark that begins it, then the translation. Padding is 0, at the end of either.
-    Padding itself is never said: its score is always 0, so that its vector stays zero where tables are shared.
+    Padding is never said: nothing is learnt for its score, so that its vector stays zero where tables are shared.
 
     `read` and `write` do the same in two steps, and one token at a time: see `archwright.task.translations.greedy`.
 
@@ -269,7 +273,7 @@ class EncoderDecoder(Inferred):
         self.decoder = nn.ModuleList(flattened((decoder,)))
         self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
         self.score = nn.Linear(width, vocabulary)
-        self.register_buffer("said", (torch.arange(vocabulary) != PAD).float())
+        self.register_buffer("said", (torch.arange(vocabulary) != PAD).float().unsqueeze(1))
         if share in ("output", "all"):
             self.score.weight = self.embedding.table.weight
         if share in ("source", "all"):
@@ -309,4 +313,5 @@ class EncoderDecoder(Inferred):
         for i, block in enumerate(self.decoder):
             x, state = block(x, memory, there, None if past is None else past[i])
             after.append(state)
-        return (self.score(self.drop(self.norm(x))) * self.said).transpose(1, 2), after
+        scores = linear(self.drop(self.norm(x)), self.score.weight * self.said, self.score.bias)
+        return scores.transpose(1, 2), after

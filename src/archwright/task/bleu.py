@@ -109,8 +109,8 @@ class _Score:
 def translation_metrics(texts: Translations, references: tuple[str, ...], words: str = "13a") -> Mapping[str, Metric]:
     """The metrics of translation. Targets are (n, 1 + length): the number of the reference, and tokens.
 
-    ``nats``, ``perplexity`` and ``accuracy`` are a token, each given the right ones before it: cheap, and measured after
-    each epoch. ``bleu`` (Papineni et al., ACL 2002; as Post, WMT 2018, https://arxiv.org/abs/1804.08771, fixed it) and
+    ``nats``, ``perplexity`` and ``accuracy`` are a token, given the right ones before it: cheap, measured after each
+    epoch. ``bleu`` (Papineni et al., ACL 2002; as Post, WMT 2018, https://arxiv.org/abs/1804.08771, fixed it) and
     ``chrf`` (Popović, WMT 2015), 0 to 100, are of what the network writes by itself, beside the references as
     they were given, and are sacrebleu's: all counted over the whole part, never a mean over texts.
 

@@ -47,8 +47,8 @@ class Translation(Task):
         x_test: Official test texts; else `test_share` is taken from `x`.
         y_test: Their translations.
         name: What the task is called.
-        level: What a token is: ``"subword"`` (byte-pair encoding), ``"word"`` or ``"character"``. Tokenizers are trained
-            on the training part.
+        level: What a token is: ``"subword"`` (byte-pair encoding), ``"word"`` or ``"character"``. Tokenizers are
+            trained on the training part.
         vocabulary: Most tokens of a language, or of both where they are `joint`.
         joint: Whether one tokenizer is made for both, so that names and cognates are the same token, and vectors may
             be shared.
@@ -199,9 +199,10 @@ class Translation(Task):
                 f"translations, such as text='en', target='de'"
             )
         for where, frame in frames.items():
+            there = [str(c) for c in frame.columns]
             for column in (text, target):
-                if column not in map(str, frame.columns):
-                    raise DataError(f"{where} has no column {column!r}. {did_you_mean(column, map(str, frame.columns))}")
+                if column not in there:
+                    raise DataError(f"{where} has no column {column!r}. {did_you_mean(column, there)}")
         for where, which in (("the validation table", "validation"), ("the test table", "test")):
             if where in frames:
                 held = {f"x_{which}": frames[where][text], f"y_{which}": frames[where][target]}
@@ -234,23 +235,25 @@ class Translation(Task):
         return self.texts.decode(observed[:, COUNTS:].long())
 
     def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
-        """A bidirectional GRU, a GRU that attends to it (additive scores), of width 128 where nothing is said."""
+        """A bidirectional GRU, and a GRU that attends to it (Luong et al. 2015), of width 128 where nothing is said."""
         read = self.space_options["source_vocabulary"]
 
         def make(width: int) -> nn.Module:
             encoder = TokenNetwork(TokenEmbedding(read, width, 0.1), Recurrent(width, "gru", bidirectional=True))
-            decoder = RecurrentDecoder("gru", "additive", dropout=0.1)
+            decoder = RecurrentDecoder("gru", "dot", dropout=0.1)
             source = self.inputs.source.length
             return EncoderDecoder(encoder, decoder, self.n_outputs, source, width, share="output", dropout=0.1)
 
-        return make(width or 128) if max_params is None else fitted(make, self.input_shape, max_params, dtype=torch.int64)
+        if max_params is None:
+            return make(width or 128)
+        return fitted(make, self.input_shape, max_params, dtype=self.input_dtype)
 
     def references(self, train: Part, test: Part) -> dict[str, dict[str, float]]:
         """A translation memory: the translation of the text in training that has most in common (TF-IDF of words)."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        source = self.inputs.source.length
-        known, new = ([" ".join(str(n) for n in row if n) for row in p.inputs[:, :source].tolist()] for p in (train, test))
+        sources = [part.inputs[:, : self.inputs.source.length].tolist() for part in (train, test)]
+        known, new = ([" ".join(str(n) for n in row if n) for row in rows] for rows in sources)
         vectors = TfidfVectorizer(token_pattern=r"\S+", ngram_range=(1, 2), sublinear_tf=True, lowercase=False)
         nearest = np.asarray((vectors.fit_transform(known) @ vectors.transform(new).T).argmax(0)).ravel()
         wrote = train.targets[torch.from_numpy(nearest), 1:].double()

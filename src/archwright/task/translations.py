@@ -176,7 +176,7 @@ class _Whole:
         scores: Tensor = output[0] if isinstance(output, (list, tuple)) else output
         if scores.ndim != 3 or scores.shape[2] != length:
             raise DataError(
-                f"the network gives {tuple(scores.shape)}: one that translates gives (n, tokens, {length}), a score for "
-                f"each token at each position"
+                f"the network gives {tuple(scores.shape)}: one that translates gives (n, tokens, {length}), a score "
+                f"for each token at each position"
             )
         return scores[:, :, place]
