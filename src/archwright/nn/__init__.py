@@ -27,6 +27,7 @@ from archwright.nn import (
     pool,
     recurrent,
     tokens,
+    translate,
 )
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.cell import edges
@@ -38,6 +39,7 @@ from archwright.nn.init import INITS, initialize
 from archwright.nn.norms import NORMS
 from archwright.nn.recurrent import CELLS
 from archwright.nn.tokens import PAD
+from archwright.nn.translate import ATTENTIONS, SHARES
 from archwright.space import searchable
 
 Sequential = searchable(torch.nn.Sequential, flow=connect.sequential_flow)
@@ -67,6 +69,10 @@ PositionalEncoding = searchable(attention.PositionalEncoding)
 TokenEmbedding = searchable(tokens.TokenEmbedding)
 TokenNetwork = searchable(tokens.TokenNetwork, flow=tokens.token_flow)
 NextToken = searchable(tokens.NextToken)
+EncoderDecoder = searchable(translate.EncoderDecoder)
+RecurrentDecoder = searchable(translate.RecurrentDecoder)
+TransformerDecoder = searchable(translate.TransformerDecoder)
+DecoderPositions = searchable(translate.DecoderPositions)
 Level = searchable(dense.Level, flow=dense.level_flow)
 PixelClassifier = searchable(dense.PixelClassifier)
 Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
@@ -79,12 +85,14 @@ Regressor = searchable(heads.Regressor)
 
 __all__ = [
     "ACTIVATIONS",
+    "ATTENTIONS",
     "CELLS",
     "HEAD_POOLS",
     "INITS",
     "LEVELS",
     "NORMS",
     "PAD",
+    "SHARES",
     "SKIPS",
     "UPS",
     "Activation",
@@ -94,7 +102,9 @@ __all__ = [
     "Cell",
     "Classifier",
     "ConvBlock",
+    "DecoderPositions",
     "DenseBlock",
+    "EncoderDecoder",
     "Forecaster",
     "GlobalPool",
     "Identity",
@@ -112,6 +122,7 @@ __all__ = [
     "Pool",
     "PositionalEncoding",
     "Recurrent",
+    "RecurrentDecoder",
     "Regressor",
     "Residual",
     "SelfAttention",
@@ -122,6 +133,7 @@ __all__ = [
     "TokenEmbedding",
     "TokenNetwork",
     "TransformerBlock",
+    "TransformerDecoder",
     "Windows",
     "Zero",
     "edges",

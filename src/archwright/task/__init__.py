@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from archwright.task.task import Part as Part
     from archwright.task.task import Task as Task
     from archwright.task.text import TextClassification as TextClassification
+    from archwright.task.translation import Translation as Translation
 
 _WHERE = {
     "CustomTask": "custom",
@@ -72,6 +73,7 @@ _WHERE = {
     "Task": "task",
     "TextClassification": "text",
     "TokenAugmentation": "augment",
+    "Translation": "translation",
     "load": "named",
     "names": "named",
     "read_raw": "reading",

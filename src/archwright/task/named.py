@@ -254,9 +254,9 @@ def load(name: str | Path, **options: Any) -> Task:
             ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, or a
             ``.txt`` file, which becomes a language model.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"segmentation"``, ``"sequences"``, ``"text"``, ``"forecast"``, ``"table"``,
-            ``"classification"`` or ``"regression"`` says what they hold where that is not plain; ``horizon=`` says
-            forecast too.
+            ``kind="images"``, ``"segmentation"``, ``"sequences"``, ``"text"``, ``"translation"``, ``"forecast"``,
+            ``"several"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where that is not
+            plain; ``horizon=`` says forecast too.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.

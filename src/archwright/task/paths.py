@@ -27,6 +27,7 @@ TABLES = {
     "classification": "TabularClassification",
     "regression": "TabularRegression",
     "text": "TextClassification.from_table",
+    "translation": "Translation.from_table",
     "forecast": "Forecasting",
     "several": "MultiTask.from_table",
 }
@@ -106,7 +107,7 @@ def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
         kind = "forecast"
     if kind is None and "," in str(settings.get("target")):
         kind = "several"
-    frame = read_table(path, texts=kind == "text")
+    frame = read_table(path, texts=kind in ("text", "translation"))
     if kind is None and is_of_texts(frame, settings.get("target")):
         kind, frame = "text", read_table(path, texts=True)
     if kind is None:
