@@ -29,7 +29,6 @@ __all__ = [
     "decisions",
     "learning_curves",
     "pareto",
-    "reliability",
     "thinned",
 ]
 
