@@ -27,6 +27,7 @@ from archwright.nn import (
     pool,
     recurrent,
     tokens,
+    towers,
     translate,
 )
 from archwright.nn.activations import ACTIVATIONS, activation
@@ -73,6 +74,7 @@ EncoderDecoder = searchable(translate.EncoderDecoder)
 RecurrentDecoder = searchable(translate.RecurrentDecoder)
 TransformerDecoder = searchable(translate.TransformerDecoder)
 DecoderPositions = searchable(translate.DecoderPositions)
+Towers = searchable(towers.Towers)
 Level = searchable(dense.Level, flow=dense.level_flow)
 PixelClassifier = searchable(dense.PixelClassifier)
 Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
@@ -132,6 +134,7 @@ __all__ = [
     "StateCell",
     "TokenEmbedding",
     "TokenNetwork",
+    "Towers",
     "TransformerBlock",
     "TransformerDecoder",
     "Windows",

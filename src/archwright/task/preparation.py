@@ -11,6 +11,7 @@ from torch import Tensor
 from archwright.errors import DataError
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
 from archwright.task.several import Several
 from archwright.task.table import TableInputs
@@ -21,7 +22,9 @@ from archwright.task.windows import WindowInputs
 
 __all__ = ["Preparation"]
 
-Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs
+Inputs = (
+    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs
+)
 Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Several
 
 _INPUTS: dict[str, Any] = {
@@ -32,6 +35,7 @@ _INPUTS: dict[str, Any] = {
     "sources": SourceInputs,
     "windows": WindowInputs,
     "plain": PlainInputs,
+    "joined": JoinedInputs,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),
