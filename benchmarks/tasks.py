@@ -119,7 +119,7 @@ def class_and_parity() -> tasks.MultiTask:
 def halves_of_digits() -> tasks.Multimodal:
     """A constructed pair: the upper half of a digit as an image, the lower half as a table of 32 numbers."""
     data = load_digits()
-    x = {"upper": data.images[:, :4, :, None], "lower": data.images[:, 4:].reshape(-1, 32)}
+    x = {"upper": (15 * data.images[:, :4]).astype(np.uint8), "lower": data.images[:, 4:].reshape(-1, 32)}
     return tasks.Multimodal(x, data.target, name="halves of digits")
 
 

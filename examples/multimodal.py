@@ -13,8 +13,9 @@ from sklearn.datasets import load_digits
 import archwright as aw
 
 data = load_digits()
-x = {"upper": data.images[:, :4], "lower": data.images[:, 4:].reshape(-1, 32)}
-both = aw.task.Multimodal({**x, "upper": x["upper"][..., None]}, data.target, name="halves of digits")
+upper = (15 * data.images[:, :4]).astype("uint8")  # bytes in three axes are grey images
+x = {"upper": upper, "lower": data.images[:, 4:].reshape(-1, 32)}
+both = aw.task.Multimodal(x, data.target, name="halves of digits")
 print(both)
 
 budget = os.environ.get("ARCHWRIGHT_EXAMPLE_BUDGET", "1 min")
