@@ -100,7 +100,7 @@ def train(
     precise = autocast(recipe.precision, device)
     window = min(5, max(1, (epochs - start) // 10))
     last = recipe.keep == "last"
-    names = [n for n in task.metrics if n == task.metric or n not in SLOW_METRICS]
+    names = [n for n, m in task.metrics.items() if n == task.metric or not (m.grouped or n in SLOW_METRICS)]
     for epoch in range(start + 1, epochs + 1):
         state.module.train()
         order = torch.randperm(len(part), generator=draws, device=device)

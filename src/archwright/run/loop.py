@@ -245,8 +245,9 @@ class Loop:
 
 
 def _violation(objectives: Objectives, measured: Measurement | None) -> float:
-    costs: Mapping[str, float] = measured.costs if measured is not None else {}
-    return objectives.violation(costs) if objectives.needs <= costs.keys() else 0.0
+    if measured is None or not objectives.needs <= measured.costs.keys():
+        return 0.0
+    return objectives.violation({**measured.metrics, **measured.costs})
 
 
 def evaluation_seed(seed: int, number: int, stage: int = SEARCHING) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from archwright.task.custom import CustomTask as CustomTask
     from archwright.task.forecasting import Forecasting as Forecasting
+    from archwright.task.groups import Groups as Groups
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.language import LanguageModelling as LanguageModelling
     from archwright.task.metrics import Metric as Metric
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "CustomTask": "custom",
     "Forecasting": "forecasting",
+    "Groups": "groups",
     "ImageAugmentation": "augment",
     "ImageClassification": "image",
     "LanguageModelling": "language",

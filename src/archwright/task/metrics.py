@@ -48,13 +48,15 @@ class Metric:
         each: ``(output, target) -> (n, ...)`` tensor, where the metric is a function of the mean over samples of
             these: resampling is then cheap.
         after: That function of the mean, which is float64 of shape (...); by default the mean itself.
+        grouped: Whether `function` takes the group of each sample, (n,) int64, as a third argument.
     """
 
     name: str
     direction: Direction
-    function: Callable[[Tensor, Tensor], float]
+    function: Callable[..., float]
     each: Callable[[Tensor, Tensor], Tensor] | None = None
     after: Callable[[Tensor], float] = float
+    grouped: bool = False
 
     @classmethod
     def of_mean(
@@ -67,9 +69,11 @@ class Metric:
         """A function `after` of the mean over samples of `each`."""
         return cls(name, direction, _OfMean(each, after), each, after)
 
-    def __call__(self, output: Tensor, target: Tensor) -> float:
-        """The number for outputs and targets of equal length."""
-        return float(self.function(output, target))
+    def __call__(self, output: Tensor, target: Tensor, groups: Tensor | None = None) -> float:
+        """The number for outputs and targets of equal length, and the groups of the samples where it is `grouped`."""
+        if self.grouped and groups is None:
+            raise DataError(f"{self.name} compares groups of samples, and none are given: score(..., groups=part.groups)")
+        return float(self.function(output, target, groups) if self.grouped else self.function(output, target))
 
 
 @dataclass(frozen=True)
