@@ -21,7 +21,7 @@ from archwright.strategy import Strategy
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 
-__all__ = ["CHOOSING", "Keep", "Loop", "Watcher", "evaluation_seed"]
+__all__ = ["CHOOSING", "Keep", "Loop", "Watcher", "evaluation_seed", "violation_of"]
 
 Keep = Callable[[Trial, int, int], None]
 """Called with each trial, its place in the order of tells, and how many had been told when it was asked for."""
@@ -210,7 +210,7 @@ class Loop:
             outcome.status,
             measured,
             self.objectives.scores(measured) if outcome.status == "done" and measured is not None else None,
-            _violation(self.objectives, measured),
+            violation_of(self.objectives, measured),
             outcome.reason,
             asked.key,
             asked.seed,
@@ -244,7 +244,8 @@ class Loop:
             self._by_key.setdefault((trial.key, trial.proposal.epochs), trial)
 
 
-def _violation(objectives: Objectives, measured: Measurement | None) -> float:
+def violation_of(objectives: Objectives, measured: Measurement | None) -> float:
+    """By how much a measurement exceeds ceilings, as far as its costs and metrics tell."""
     if measured is None or not objectives.needs <= measured.costs.keys():
         return 0.0
     return objectives.violation({**measured.metrics, **measured.costs})

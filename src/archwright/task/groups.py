@@ -118,7 +118,7 @@ def compared(groups: Tensor) -> list[int]:
 
 def gaps(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
     """For each metric the gap between groups: the largest less the smallest value of those that are `compared`."""
-    return {f"{GAP}{m.name}": Metric(f"{GAP}{m.name}", "minimize", _Gap(m), grouped=True) for m in metrics.values()}
+    return {f"{GAP}{m.name}": Metric(f"{GAP}{m.name}", "minimize", _Gap(m), of=m) for m in metrics.values()}
 
 
 @dataclass(frozen=True)
