@@ -95,8 +95,8 @@ def minimize(metric: str) -> Goal:
 def at_most(**limits: float | str) -> tuple[Ceiling, ...]:
     """Ceilings on costs that are known before training; a network above one is never trained.
 
-    A gap between groups of samples, such as ``gap_accuracy=0.05``, can have a ceiling too: it is looked at after training,
-    and a network above it loses to every one below.
+    A gap between groups of samples, such as ``gap_accuracy=0.05``, can have a ceiling too: it is looked at after
+    training, and a network above it loses to every one below.
 
     Args:
         limits: Limits by cost (see `COSTS`), as numbers or as people write them.

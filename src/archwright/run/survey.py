@@ -98,7 +98,10 @@ def survey(
 
 def _used(objectives: Objectives, costs: Mapping[str, float]) -> float:
     """The largest share that is used of any ceiling; measured latency, which is never twice the same, is left out."""
-    return max((costs[c.cost] / c.limit for c in objectives.ceilings if c.cost in costs and c.cost != "latency_ms"), default=0.0)
+    return max(
+        (costs[c.cost] / c.limit for c in objectives.ceilings if c.cost in costs and c.cost != "latency_ms"),
+        default=0.0,
+    )
 
 
 def _nearest(  # type: ignore[no-untyped-def]

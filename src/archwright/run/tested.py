@@ -23,8 +23,11 @@ CONFIDENCE = 0.95
 RESAMPLES = 1000
 
 BRIEF, WORK = 200, 2 * 10**6
-"""Resamples of a metric that no goal is about; and how many outputs they may go through in all where the metric, such as
-the area under a curve, is no function of a mean: with more there is no interval."""
+"""Resamples of a metric that no goal is about; and how many outputs they may go through in all where the metric, such
+as the area under a curve, is no function of a mean: with more there is no interval."""
+
+BIASED = frozenset({"ece"})
+"""Metrics that resamples make worse, so that percentiles would lie beside the value: without an interval."""
 
 ROOM = 2**22
 """Numbers of the table of resamples that is in memory at a time."""
@@ -41,8 +44,8 @@ def tested(task: Task, part: Part, networks: Sequence[nn.Module], wanted: frozen
         seed: Of the resampling.
 
     Returns:
-        ``test``, ``test_size``; ``calibration`` of a classifier, of the first network; and ``groups`` where the task tells
-        groups apart. See `archwright.report.RunRecord`.
+        ``test``, ``test_size``; ``calibration`` of a classifier, of the first network; and ``groups`` where the task
+        tells groups apart. See `archwright.report.RunRecord`.
     """
     if not len(part):
         return {"test": {}, "test_size": 0}
@@ -94,10 +97,12 @@ def _interval(
 ) -> dict[str, float]:
     """A percentile bootstrap over test samples of the mean over seeds (Efron & Tibshirani, 1993, chapter 13).
 
-    Groups that are compared keep their sizes. Where an accuracy is 1 every resample is 1 too, which would claim certainty:
-    the lower end is then the exact one of Clopper & Pearson (1934) for n successes in n.
+    Groups that are compared keep their sizes. Where an accuracy is 1 every resample is 1 too, which would claim
+    certainty: the lower end is then the exact one of Clopper & Pearson (1934) for n successes in n.
     """
     base, times = metric.of or metric, RESAMPLES
+    if base.name in BIASED:
+        return {}
     if not wanted:
         times = BRIEF
         if metric.grouped or (metric.each is None and times * outputs[0].numel() > WORK):
@@ -131,7 +136,9 @@ def _resampled(
     for _ in range(0, times, max(1, ROOM // n)):
         size = min(max(1, ROOM // n), times - len(found[0]))
         rows = torch.randint(n, (size, n), generator=generator)
-        often = torch.zeros(size, n, dtype=torch.float64).scatter_add_(1, rows, torch.ones((), dtype=torch.float64).expand(size, n))
+        often = torch.zeros(size, n, dtype=torch.float64).scatter_add_(
+            1, rows, torch.ones((), dtype=torch.float64).expand(size, n)
+        )
         for values, own in zip(found, each, strict=True):
             means = (often @ own.reshape(n, -1) / n).reshape(size, *own.shape[1:])
             values += [metric.after(mean) for mean in means]

@@ -50,8 +50,8 @@ class Metric:
         each: ``(output, target) -> (n, ...)`` tensor, where the metric is a function of the mean over samples of
             these: resampling is then cheap.
         after: That function of the mean, which is float64 of shape (...); by default the mean itself.
-        of: The metric that this one compares between groups: `function` then takes the group of each sample, (n,) int64,
-            as a third argument.
+        of: The metric that this one compares between groups: `function` then takes the group of each sample, (n,)
+            int64, as a third argument.
     """
 
     name: str
@@ -80,7 +80,9 @@ class Metric:
     def __call__(self, output: Tensor, target: Tensor, groups: Tensor | None = None) -> float:
         """The number for outputs and targets of equal length, and the groups of the samples where it is `grouped`."""
         if self.grouped and groups is None:
-            raise DataError(f"{self.name} compares groups of samples, and none are given: score(..., groups=part.groups)")
+            raise DataError(
+                f"{self.name} compares groups of samples, and none are given: score(..., groups=part.groups)"
+            )
         return float(self.function(output, target, groups) if self.grouped else self.function(output, target))
 
 
@@ -240,7 +242,7 @@ def classification_metrics() -> dict[str, Metric]:
             Metric("f1", "maximize", f1, _marks, _f1_of),
             Metric("roc_auc", "maximize", roc_auc),
             Metric("log_loss", "minimize", log_loss, _log_losses),
-            Metric("ece", "minimize", ece, misses, _total),
+            Metric("ece", "minimize", ece),
         )
     }
 

@@ -185,8 +185,8 @@ class TabularClassification(Task):
         class_weight: ``"auto"``, ``"balanced"``, None or a weight a label; see `archwright.task.loss.class_weights`.
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches; light noise by default.
-        group: The column that names the group of each row, which is then no feature; or one value a row. Every metric then
-            has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group: The column that names the group of each row, which is then no feature; or one value a row. Every metric
+            then has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
         group_test: One value for each row of `test`, where `group` is no column.
         keep_group: Whether the column of groups is a feature all the same.
         test_share: Of all rows; 0 for no test part.
@@ -262,8 +262,8 @@ class TabularRegression(Task):
         missing_values: Texts that mean missing, e.g. ``("?",)``; empty cells and NA always do.
         metric: The main metric; ``"rmse"`` by default.
         augmentation: What to do to training batches; light noise by default.
-        group: The column that names the group of each row, which is then no feature; or one value a row. Every metric then
-            has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group: The column that names the group of each row, which is then no feature; or one value a row. Every metric
+            then has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
         group_test: One value for each row of `test`, where `group` is no column.
         keep_group: Whether the column of groups is a feature all the same.
         test_share: Of all rows; 0 for no test part.
