@@ -46,7 +46,9 @@ SPACES = {
         SpaceName("text", "texts", "an average of words, convolution, recurrence or attention", (40,)),
         SpaceName("forecast", "time series", "how they go on, by what sequence has, linear maps or mixers", (1, 96)),
         SpaceName("language", "texts", "what comes next, by recurrence, causal convolution or decoders", (128,)),
+        SpaceName("translation", "texts", "another text: recurrent and Transformer encoders and decoders", (40,)),
         SpaceName("shared", "images", "several targets at once: a trunk that branches, a head for each", (1, 28, 28)),
+        SpaceName("towers", "several inputs", "a tower for each, their fusion, and layers behind it", (16,)),
         SpaceName("unet", "images", "a class for every pixel: down to small sizes and up again", (3, 64, 64)),
         SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from archwright.evaluator.recipe import Recipe
     from archwright.task import Part, Task
 
-__all__ = ["Best", "State", "autocast", "in_layout", "laid_out", "outputs", "train"]
+__all__ = ["Best", "State", "autocast", "in_layout", "laid_out", "observed", "outputs", "train"]
 
 CACHED = 2**17
 """Numbers in an evaluation batch on a CPU. Larger ones fall out of its caches: a 28x28 CNN then takes twice as long."""
 
-SLOW_METRICS = frozenset({"precision", "recall", "f1", "roc_auc"})
-"""scikit-learn's: a few milliseconds each, as much as some epochs. Only measured at the end, if not the main metric."""
+SLOW_METRICS = frozenset({"precision", "recall", "f1", "roc_auc", "bleu", "chrf"})
+"""As slow as some epochs: only measured at the end, if not the main metric."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def train(
         if validation is not None:
             where = f" on validation at epoch {epoch}"
             with precise:  # the curve; what is kept is measured in float32 (`Training`)
-                output = outputs(state.measured, validation.inputs, recipe.layout, keep=task.kept, where=where)
+                output = observed(state.measured, task, validation.inputs, recipe.layout, names=names, where=where)
             metrics = task.score(output, validation.targets, names)
             point.update(metrics)
         state.curve.append(point)
@@ -161,7 +161,7 @@ def outputs(
     inputs: Tensor,
     layout: str = "contiguous",
     *,
-    keep: Callable[[Tensor], Tensor] = lambda output: output,
+    keep: Callable[[Tensor, Tensor], Tensor] = lambda batch, output: output,
     where: str = "",
 ) -> Tensor:
     """What the network says of a whole part, in evaluation mode and float32. The module stays in evaluation mode.
@@ -170,7 +170,7 @@ def outputs(
         module: The network.
         inputs: Of the part.
         layout: Of images.
-        keep: What is kept of the output of each batch; see `archwright.task.Task.kept`.
+        keep: What is kept of each batch of inputs and its output.
         where: For the message of an `EvaluationError`, where an output is not finite.
     """
     module.eval()
@@ -181,8 +181,25 @@ def outputs(
             output = module(laid_out(batch, layout)).float()
             if not torch.isfinite(output).all():
                 raise EvaluationError(f"non-finite output{where}")
-            kept.append(keep(output))
+            kept.append(keep(batch, output))
         return torch.cat(kept)
+
+
+def observed(
+    module: nn.Module,
+    task: Task,
+    inputs: Tensor,
+    layout: str = "contiguous",
+    *,
+    names: Sequence[str] | None = None,
+    where: str = "",
+) -> Tensor:
+    """What `task.score` needs of the network for a whole part, to tell the metrics `names`: see `Task.observed`."""
+
+    def keep(batch: Tensor, output: Tensor) -> Tensor:
+        return task.observed(module, batch, output, names)
+
+    return outputs(module, inputs, layout, keep=keep, where=where)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

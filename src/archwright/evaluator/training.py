@@ -15,7 +15,7 @@ from archwright.evaluator import checkpoint
 from archwright.evaluator.average import Average
 from archwright.evaluator.evaluator import Context
 from archwright.evaluator.expense import expense
-from archwright.evaluator.loop import State, in_layout, outputs, train
+from archwright.evaluator.loop import State, in_layout, observed, train
 from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.precision import device_of, tuned
 from archwright.evaluator.randomness import derived, seeded
@@ -174,7 +174,7 @@ class Training:
             return module, {}
         module.load_state_dict(state.best.weights)
         validation = self._on_device("validation")
-        kept = outputs(module, validation.inputs, self.recipe.layout, keep=self.task.kept)
+        kept = observed(module, self.task, validation.inputs, self.recipe.layout)
         return module, self.task.score(kept, validation.targets)
 
     def _measurement(

@@ -21,6 +21,7 @@ from archwright.task.pixels import Pixels
 from archwright.task.reading import read_raw
 from archwright.task.targets import NextTokens
 from archwright.task.tokens import TextInputs
+from archwright.task.translations import SourceInputs
 from archwright.task.windows import WindowInputs
 
 __all__ = ["Prediction", "predict"]
@@ -37,8 +38,8 @@ class Prediction:
         sample: A file's name, or the number of the row from 0.
         label: The likeliest class, for a classifier.
         probability: That class's probability by softmax (a network's own, not calibrated).
-        value: Otherwise: the quantity in its own units; for a forecast, a list of quantities by target; for a class a
-            pixel, the share of the image by class; or the network's output as numbers.
+        value: Otherwise: the quantity in its own units; a translation; for a forecast, a list of quantities by target;
+            for a class a pixel, the share of the image by class; or the network's output as numbers.
         mask: For a class a pixel: (height, width) values or (height, width, 3) colours, as masks had in training.
     """
 
@@ -99,13 +100,15 @@ def predict(
     home = Path(folder) if Path(folder).is_dir() else Path(folder).parent
     run = _runner(card, home, form, verify)
     preparation = Preparation.from_json(card.preparation) if card.preparation is not None else None
-    texts = preparation is not None and isinstance(preparation.features, TextInputs)
+    texts = preparation is not None and isinstance(preparation.features, (TextInputs, SourceInputs))
     raw, names = read_raw(data, texts=texts) if isinstance(data, (str, Path)) else (data, None)
     if texts and preparation is not None and isinstance(preparation.targets, NextTokens):
         features: Any = preparation.features
         begun = features.column_of(raw)
         made = generate(run, features, begun, tokens=tokens, temperature=temperature, seed=seed)
         return [Prediction(str(i), value=text) for i, text in enumerate(made)]
+    if preparation is not None and isinstance(preparation.features, SourceInputs):
+        return [Prediction(str(i), value=text) for i, text in enumerate(preparation.features.translate(run, raw))]
     inputs = preparation.inputs(raw) if preparation is not None else _as_tensor(raw, card)
     if tuple(inputs.shape[1:]) != card.input_shape:
         raise DataError(

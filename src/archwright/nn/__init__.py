@@ -27,6 +27,8 @@ from archwright.nn import (
     pool,
     recurrent,
     tokens,
+    towers,
+    translate,
 )
 from archwright.nn.activations import ACTIVATIONS, activation
 from archwright.nn.cell import edges
@@ -38,6 +40,7 @@ from archwright.nn.init import INITS, initialize
 from archwright.nn.norms import NORMS
 from archwright.nn.recurrent import CELLS
 from archwright.nn.tokens import PAD
+from archwright.nn.translate import ATTENTIONS, SHARES
 from archwright.space import searchable
 
 Sequential = searchable(torch.nn.Sequential, flow=connect.sequential_flow)
@@ -67,6 +70,11 @@ PositionalEncoding = searchable(attention.PositionalEncoding)
 TokenEmbedding = searchable(tokens.TokenEmbedding)
 TokenNetwork = searchable(tokens.TokenNetwork, flow=tokens.token_flow)
 NextToken = searchable(tokens.NextToken)
+EncoderDecoder = searchable(translate.EncoderDecoder)
+RecurrentDecoder = searchable(translate.RecurrentDecoder)
+TransformerDecoder = searchable(translate.TransformerDecoder)
+DecoderPositions = searchable(translate.DecoderPositions)
+Towers = searchable(towers.Towers)
 Level = searchable(dense.Level, flow=dense.level_flow)
 PixelClassifier = searchable(dense.PixelClassifier)
 Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
@@ -79,12 +87,14 @@ Regressor = searchable(heads.Regressor)
 
 __all__ = [
     "ACTIVATIONS",
+    "ATTENTIONS",
     "CELLS",
     "HEAD_POOLS",
     "INITS",
     "LEVELS",
     "NORMS",
     "PAD",
+    "SHARES",
     "SKIPS",
     "UPS",
     "Activation",
@@ -94,7 +104,9 @@ __all__ = [
     "Cell",
     "Classifier",
     "ConvBlock",
+    "DecoderPositions",
     "DenseBlock",
+    "EncoderDecoder",
     "Forecaster",
     "GlobalPool",
     "Identity",
@@ -112,6 +124,7 @@ __all__ = [
     "Pool",
     "PositionalEncoding",
     "Recurrent",
+    "RecurrentDecoder",
     "Regressor",
     "Residual",
     "SelfAttention",
@@ -121,7 +134,9 @@ __all__ = [
     "StateCell",
     "TokenEmbedding",
     "TokenNetwork",
+    "Towers",
     "TransformerBlock",
+    "TransformerDecoder",
     "Windows",
     "Zero",
     "edges",

@@ -15,7 +15,7 @@ from archwright.nn.inferred import Block
 from archwright.nn.init import INITS, initialize
 from archwright.nn.merge import Add
 
-__all__ = ["PositionalEncoding", "SelfAttention", "TimeFirst", "TransformerBlock"]
+__all__ = ["FAR", "PositionalEncoding", "SelfAttention", "TimeFirst", "TransformerBlock", "sines"]
 
 POSITIONS = ("sine", "learned", "conv")
 
@@ -217,10 +217,10 @@ class PositionalEncoding(Block):
             return Add(nn.Conv1d(channels, channels, self.kernel, padding="same", groups=channels))
         if self.kind == "learned":
             return _Table(torch.zeros(1, channels, length), learned=True)
-        return _Table(_sines(channels, length), learned=False)
+        return _Table(sines(channels, length), learned=False)
 
 
-def _sines(channels: int, length: int) -> Tensor:
+def sines(channels: int, length: int) -> Tensor:
     """(1, channels, length): sine in even channels, cosine in odd ones, wavelengths from 2 pi to 20,000 pi."""
     rates = torch.exp(torch.arange(0, channels, 2) * (-math.log(10_000.0) / channels))
     angles = rates[:, None] * torch.arange(length)

@@ -13,7 +13,7 @@ from archwright.nn.inferred import Block, Inferred
 from archwright.nn.init import INITS, initialize
 from archwright.space import Flow
 
-__all__ = ["PAD", "NextToken", "TokenEmbedding", "TokenNetwork", "token_flow"]
+__all__ = ["PAD", "NextToken", "TokenEmbedding", "TokenNetwork", "flattened", "token_flow"]
 
 PAD = 0
 """The number of the token that fills up short texts, at their ends."""
@@ -58,7 +58,7 @@ class TokenNetwork(Inferred):
 
     def __init__(self, *layers: nn.Module):
         super().__init__()
-        self.layers = nn.ModuleList(_flattened(layers))
+        self.layers = nn.ModuleList(flattened(layers))
         self.reads: tuple[bool, ...] = ()
         self.clears: tuple[bool, ...] = ()
 
@@ -102,12 +102,12 @@ def _reads_mask(layer: nn.Module) -> bool:
     return isinstance(layer, Block) and layer.reads_mask
 
 
-def _flattened(layers: tuple[nn.Module, ...]) -> list[nn.Module]:
+def flattened(layers: tuple[nn.Module, ...]) -> list[nn.Module]:
     """Sequences taken apart, identities left out."""
     found: list[nn.Module] = []
     for layer in layers:
         if type(layer) is nn.Sequential:
-            found += _flattened(tuple(layer))
+            found += flattened(tuple(layer))
         elif type(layer) is not nn.Identity:
             found.append(layer)
     return found

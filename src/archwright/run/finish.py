@@ -243,9 +243,9 @@ def _references(task: Task, test: Part) -> dict[str, Any]:
 
 def _outputs(task: Task, part: Part, modules: Sequence[nn.Module]) -> list[Tensor]:
     """What each network says of the test part; nothing where the task keeps none."""
-    from archwright.evaluator.loop import outputs
+    from archwright.evaluator.loop import observed
 
-    return [outputs(m, part.inputs, keep=task.kept) for m in modules] if len(part) else []
+    return [observed(m, task, part.inputs) for m in modules] if len(part) else []
 
 
 def _calibration(task: Task, part: Part, outputs: Sequence[Tensor]) -> dict[str, Any]:

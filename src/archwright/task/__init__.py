@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from archwright.task.language import LanguageModelling as LanguageModelling
     from archwright.task.metrics import Metric as Metric
     from archwright.task.multi import MultiTask as MultiTask
+    from archwright.task.multimodal import Multimodal as Multimodal
     from archwright.task.named import NamedData as NamedData
     from archwright.task.named import load as load
     from archwright.task.named import names as names
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from archwright.task.task import Part as Part
     from archwright.task.task import Task as Task
     from archwright.task.text import TextClassification as TextClassification
+    from archwright.task.translation import Translation as Translation
 
 _WHERE = {
     "CustomTask": "custom",
@@ -58,6 +60,7 @@ _WHERE = {
     "LanguageModelling": "language",
     "Metric": "metrics",
     "MultiTask": "multi",
+    "Multimodal": "multimodal",
     "NamedData": "named",
     "NoAugmentation": "augment",
     "Part": "task",
@@ -72,6 +75,7 @@ _WHERE = {
     "Task": "task",
     "TextClassification": "text",
     "TokenAugmentation": "augment",
+    "Translation": "translation",
     "load": "named",
     "names": "named",
     "read_raw": "reading",

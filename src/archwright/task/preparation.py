@@ -11,30 +11,37 @@ from torch import Tensor
 from archwright.errors import DataError
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
 from archwright.task.several import Several
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
 from archwright.task.tokens import TextInputs
+from archwright.task.translations import SourceInputs, Translations
 from archwright.task.windows import WindowInputs
 
 __all__ = ["Preparation"]
 
-Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | WindowInputs | PlainInputs
-Targets = Classes | Quantities | NextTokens | Forecasts | Pixels | Several
+Inputs = (
+    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs
+)
+Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Several
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
     "sequences": SequenceInputs,
     "table": TableInputs,
     "texts": TextInputs,
+    "sources": SourceInputs,
     "windows": WindowInputs,
     "plain": PlainInputs,
+    "joined": JoinedInputs,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),
     "quantities": lambda t: Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"])),
     "next tokens": lambda t: NextTokens(),
+    "translations": Translations.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),
     "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),

@@ -21,7 +21,7 @@ from archwright.task.loss import class_weights
 from archwright.task.masks import mask_array, read_mask_folder
 from archwright.task.pixels import VOID, PixelLoss, Pixels, pixel_metrics
 from archwright.task.preparation import Preparation
-from archwright.task.splits import divide
+from archwright.task.splits import parts_of
 from archwright.task.task import Part, Parts, Task
 from archwright.task.unet import UNet
 
@@ -107,7 +107,7 @@ class Segmentation(Task):
                 held = image_array(a, f"x_{which}", channels=channels, resize=resize, n_channels=c)
                 apart[which] = held, mask_array(b, f"y_{which}", resize=resize)[0]
                 _check_pairs(*apart[which], f"x_{which}", f"y_{which}")
-        rows = _rows(len(images), split_seed, test_share, validation_share, set(apart))
+        rows = parts_of(len(images), split_seed, test_share, validation_share, set(apart))
         if void is None and not colours and (masks == VOID).any():
             void = VOID
         train = images[rows["train"]]
@@ -217,21 +217,6 @@ def _check_pairs(images: np.ndarray, masks: np.ndarray, where: str, labels: str)
             f"{len(masks)} masks of {'x'.join(map(str, masks.shape[1:]))} (height x width): each image needs a mask "
             f"of its size"
         )
-
-
-def _rows(n: int, seed: int, test_share: float, validation_share: float, apart: set[str]) -> dict[str, np.ndarray]:
-    """Which images are which part, but for parts that came apart."""
-    if apart == {"validation", "test"}:
-        return {"train": np.arange(n)}
-    alike = np.zeros(n, dtype=np.int64)
-    if "validation" in apart:  # what is left is taken for the test
-        split = divide(alike, seed=seed, official_test=True, validation_share=test_share)
-        return {"train": split.train, "test": split.validation}
-    split = divide(
-        alike, seed=seed, official_test="test" in apart, test_share=test_share, validation_share=validation_share
-    )
-    found = {"train": split.train, "validation": split.validation}
-    return found if split.test is None else {**found, "test": split.test}
 
 
 def _surroundings(images: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from archwright.errors import DataError
 
-__all__ = ["Split", "divide", "strata_of", "take"]
+__all__ = ["Split", "divide", "parts_of", "strata_of", "take"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +88,23 @@ def divide(
     rest = np.arange(len(strata)) if test is None else np.flatnonzero(~test)
     held = take(strata[rest], validation_share, rng)
     return Split(rest[~held], rest[held], None if test is None else np.flatnonzero(test))
+
+
+def parts_of(
+    n: int, seed: int, test_share: float, validation_share: float, apart: Collection[str] = ()
+) -> dict[str, np.ndarray]:
+    """Which of `n` samples without classes are which part, by its name; parts that came `apart` are left out."""
+    if {"validation", "test"} <= set(apart):
+        return {"train": np.arange(n)}
+    alike = np.zeros(n, dtype=np.int64)
+    if "validation" in apart:  # what is left is taken for the test
+        split = divide(alike, seed=seed, official_test=True, validation_share=test_share)
+        return {"train": split.train, "test": split.validation}
+    split = divide(
+        alike, seed=seed, official_test="test" in apart, test_share=test_share, validation_share=validation_share
+    )
+    found = {"train": split.train, "validation": split.validation}
+    return found if split.test is None else {**found, "test": split.test}
 
 
 def strata_of(values: np.ndarray, bins: int = 10) -> np.ndarray:

@@ -172,6 +172,16 @@ class Task(ABC):
         """What `score` needs of a batch of outputs, so that no more is kept of a whole part; all of it by default."""
         return output
 
+    def observed(
+        self, network: nn.Module, inputs: Tensor, output: Tensor, names: Sequence[str] | None = None
+    ) -> Tensor:
+        """What `score` needs of a network and its output for a batch, to tell the metrics `names` (by default all).
+
+        What is `kept` of the output, by default. A task with a metric that one pass does not tell, such as BLEU, which
+        is of texts that a network writes token by token, asks the network again here.
+        """
+        return self.kept(output)
+
     def score(self, output: Tensor, target: Tensor, names: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics of a network's outputs for a whole part, or of what is `kept` of them: all, or those named."""
         wanted = self.metrics if names is None else names

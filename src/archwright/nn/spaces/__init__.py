@@ -8,6 +8,20 @@ from archwright.nn.spaces.mobile import mobile
 from archwright.nn.spaces.sequence import sequence
 from archwright.nn.spaces.shared import shared
 from archwright.nn.spaces.text import text
+from archwright.nn.spaces.towers import towers
+from archwright.nn.spaces.translation import translation
 from archwright.nn.spaces.unet import unet
 
-__all__ = ["convnet", "forecast", "language", "mlp", "mobile", "sequence", "shared", "text", "unet"]
+__all__ = [
+    "convnet",
+    "forecast",
+    "language",
+    "mlp",
+    "mobile",
+    "sequence",
+    "shared",
+    "text",
+    "towers",
+    "translation",
+    "unet",
+]
