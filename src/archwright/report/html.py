@@ -159,6 +159,8 @@ def _facts(record: RunRecord) -> dict[str, Any]:
 def _tiles(record: RunRecord) -> list[tuple[str, str, str]]:
     """The key figures: (what, figure, a word on it)."""
     test, won, tiles = outcome.test_of(record), record.winner, []
+    if not record.trials and record.meta.get("oneshot"):
+        return supernet.tiles(record)
     if test is not None:
         low, high = test.get("low"), test.get("high")
         note = f"{wording.metric(low)} to {wording.metric(high)}" if low is not None and high is not None else ""

@@ -24,9 +24,9 @@ from archwright.report.plots import (
     _short,
 )
 from archwright.report.record import RunRecord
-from archwright.report.wording import duration, metric, plural
+from archwright.report.wording import cost, cost_name, count, duration, metric, plural, signed
 
-__all__ = ["gates", "losses", "settling", "summary", "trusted"]
+__all__ = ["gates", "losses", "settling", "summary", "tiles", "trusted"]
 
 MOST_DRAWN = 24
 """Decisions whose gates are drawn; those that changed most come first."""
@@ -174,6 +174,30 @@ def summary(record: RunRecord) -> list[str]:
     if phase.get("trust"):
         lines += [line[:1].upper() + line[1:].rstrip(".") + "." for line in phase["trust"]["text"].splitlines()]
     return lines
+
+
+def tiles(record: RunRecord) -> list[tuple[str, str, str]]:
+    """The key figures of a supernet that was trained by itself: (what, figure, a word on it)."""
+    phase = _phase(record)
+    if not phase:
+        return []
+    first, last = phase["top"][0], phase["history"][-1]
+    name = phase["metric"].replace("_", " ")
+    found = [
+        (f"validation {name}", metric(first["metrics"].get(phase["metric"])), "of what was read out, shared weights")
+    ]
+    if phase.get("soft") is not None:
+        found.append(("under the gates", metric(phase["soft"]), f"a gap of {signed(phase['gap'])}"))
+    if last.get("entropy") is not None:
+        found.append(("entropy of the gates", f"{last['entropy']:.2f}", "1: nothing decided, 0: all"))
+    if "params" in first["costs"]:
+        found.append((cost_name("params"), cost("params", first["costs"]["params"]), "of what was read out"))
+    trust = phase.get("trust")
+    if trust and trust["correlation"].get("tau") is not None:
+        c = trust["correlation"]
+        found.append(("trust: Kendall's tau", f"{c['tau']:.2f}", f"{c['low']:.2f} to {c['high']:.2f}, n = {c['n']}"))
+    found.append(("epochs", count(len(phase["history"])), duration(phase["seconds"])))
+    return found
 
 
 def _faded(colour: str, opacity: float) -> str:
