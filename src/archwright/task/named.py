@@ -255,8 +255,8 @@ def load(name: str | Path, **options: Any) -> Task:
             ``.txt`` file, which becomes a language model.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
             ``kind="images"``, ``"segmentation"``, ``"sequences"``, ``"text"``, ``"translation"``, ``"forecast"``,
-            ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where that is not plain; ``horizon=`` says
-            forecast too.
+            ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where that is not plain;
+            ``horizon=`` says forecast too.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.
