@@ -20,6 +20,7 @@ from archwright.nn import (
     connect,
     conv,
     dense,
+    detect,
     forecast,
     heads,
     mobile,
@@ -74,6 +75,7 @@ RecurrentDecoder = searchable(translate.RecurrentDecoder)
 TransformerDecoder = searchable(translate.TransformerDecoder)
 DecoderPositions = searchable(translate.DecoderPositions)
 Level = searchable(dense.Level, flow=dense.level_flow)
+CentreHead = searchable(detect.CentreHead)
 PixelClassifier = searchable(dense.PixelClassifier)
 Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
 MixerBlock = searchable(forecast.MixerBlock)
@@ -100,6 +102,7 @@ __all__ = [
     "Block",
     "CausalBlock",
     "Cell",
+    "CentreHead",
     "Classifier",
     "ConvBlock",
     "DecoderPositions",

@@ -1,6 +1,7 @@
 """Default spaces: rich around networks that are good for their size, from some thousand parameters up."""
 
 from archwright.nn.spaces.convnet import convnet
+from archwright.nn.spaces.detector import detector
 from archwright.nn.spaces.forecast import forecast
 from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
@@ -11,4 +12,4 @@ from archwright.nn.spaces.text import text
 from archwright.nn.spaces.translation import translation
 from archwright.nn.spaces.unet import unet
 
-__all__ = ["convnet", "forecast", "language", "mlp", "mobile", "sequence", "shared", "text", "translation", "unet"]
+__all__ = ["convnet", "detector", "forecast", "language", "mlp", "mobile", "sequence", "shared", "text", "translation", "unet"]
