@@ -41,7 +41,7 @@ def holds_boxes(path: Path) -> bool:
 
 
 def read_boxes(path: str | Path) -> dict[str, Annotated]:
-    """The parts of a folder, or of a COCO file, by name: ``train``, and ``validation`` and ``test`` where it has them."""
+    """The parts of a folder or a COCO file, by name: ``train``; ``validation`` and ``test`` where it has them."""
     path = Path(path)
     if path.is_file():
         return {"train": read_coco(path)}
@@ -123,11 +123,15 @@ def _read_xml(file: Path) -> tuple[list[list[float]], list[str]]:
     boxes, labels = [], []
     try:
         for thing in ElementTree.parse(file).getroot().iter("object"):
-            left, top, right, bottom = (float(thing.findtext(f"bndbox/{k}", "?")) for k in ("xmin", "ymin", "xmax", "ymax"))
+            left, top, right, bottom = (
+                float(thing.findtext(f"bndbox/{k}", "?")) for k in ("xmin", "ymin", "xmax", "ymax")
+            )
             boxes.append([max(0.0, left - 1), max(0.0, top - 1), right, bottom])
             labels.append(thing.findtext("name", "").strip())
     except (ElementTree.ParseError, ValueError) as error:
-        raise DataError(f"{file} is no annotation of Pascal VOC ({error}): each object needs a name and a bndbox") from None
+        raise DataError(
+            f"{file} is no annotation of Pascal VOC ({error}): each object needs a name and a bndbox"
+        ) from None
     return boxes, labels
 
 
@@ -165,12 +169,13 @@ def read_yolo(path: Path) -> dict[str, Annotated]:
 
 
 def _yolo_folders(path: Path) -> dict[str, tuple[Path, Path]]:
-    found = {}
+    """Images and labels of each part: ``images/train`` or ``train/images``; or those of one undivided whole."""
+    found: dict[str, tuple[Path, Path]] = {}
     for part, words in PARTS.items():
         for word in words:
-            for images, texts in ((path / "images" / word, path / "labels" / word), (path / word / "images", path / word / "labels")):
-                if images.is_dir() and texts.is_dir():
-                    found.setdefault(part, (images, texts))
+            for images, texts in (("images/" + word, "labels/" + word), (word + "/images", word + "/labels")):
+                if (path / images).is_dir() and (path / texts).is_dir():
+                    found.setdefault(part, (path / images, path / texts))
     return found if "train" in found else {"train": (path / "images", path / "labels")}
 
 
@@ -199,14 +204,14 @@ def _is_yolo(path: Path) -> bool:
 
 
 def _coco_files(path: Path) -> dict[str, Path]:
-    """Files of boxes by part; a single one is the training part, and is divided later."""
+    """Files of boxes by part, which their name or that of their folder says; a single one is divided later."""
     there = [f for d in (path, path / "annotations") if d.is_dir() for f in sorted(d.glob("*.json"))]
-    there += [f for f in sorted(path.glob("*/_annotations.coco.json"))]
-    found = {}
+    there = [f for f in [*there, *sorted(path.glob("*/*.json"))] if b'"annotations"' in f.read_bytes()]
+    found: dict[str, Path] = {}
     for part, words in PARTS.items():
-        named = [f for f in there if any(w in re.split(r"\W|_|\d", f"{f.parent.name if f.stem[0] == '_' else ''}_{f.stem}".lower()) for w in words)]
-        if named:
-            found[part] = named[0]
+        for file in there:
+            if set(words) & set(re.split(r"[^a-z]+", file.relative_to(path).as_posix().lower())):
+                found.setdefault(part, file)
     return found if "train" in found else {"train": there[0]} if there else {}
 
 

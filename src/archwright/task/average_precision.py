@@ -73,9 +73,7 @@ def _entry(image: int, row: np.ndarray, kind: float) -> dict[str, Any]:
     return {"image_id": image, "category_id": int(kind), "bbox": [left, top, wide, high], "area": wide * high}
 
 
-def counted(
-    output: Tensor, target: Tensor, size: tuple[int, int], classes: int, overlaps: tuple[float, ...]
-) -> Tensor:
+def counted(output: Tensor, target: Tensor, size: tuple[int, int], classes: int, overlaps: tuple[float, ...]) -> Tensor:
     """What average precision is made of, of each image: (n, classes, overlaps, 2 * BINS + 1).
 
     Right boxes by their score, in bins from the highest down; wrong ones likewise; and how many there are to find. A
@@ -114,7 +112,9 @@ def precision_of(counts: Tensor) -> float:
     recall = right / there.clamp_min(1e-12)
     precision = right / (right + wrong).clamp_min(1e-12)
     best = precision.flip(-1).cummax(-1).values.flip(-1)  # the best at this recall or above
-    at = torch.searchsorted(recall.contiguous(), (RECALLS - 1e-9).to(recall).expand(*recall.shape[:-1], -1).contiguous())
+    at = torch.searchsorted(
+        recall.contiguous(), (RECALLS - 1e-9).to(recall).expand(*recall.shape[:-1], -1).contiguous()
+    )
     padded = torch.cat([best, torch.zeros_like(best[..., :1])], -1)
     mean = padded.gather(-1, at).mean(-1)
     occurs = there.squeeze(-1) > 0

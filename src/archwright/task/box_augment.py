@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,8 @@ class BoxAugmentation:
 
     def __call__(self, inputs: Tensor, targets: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """A changed copy of both."""
-        n, on = len(inputs), {"generator": generator, "device": inputs.device}
+        n = len(inputs)
+        on: dict[str, Any] = {"generator": generator, "device": inputs.device}
         size = inputs.new_tensor([inputs.shape[3], inputs.shape[2]])
         zoom = (1 + self.scale) ** (2 * torch.rand(n, 1, **on) - 1)
         moved = self.shift * (4 * torch.rand(n, 2, **on) - 2)  # of the half sides in which grids count

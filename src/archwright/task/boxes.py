@@ -26,6 +26,9 @@ LIKELY = 0.3
 OVERLAP = 0.6
 """Of two boxes of a class that have more than this in common, the one of the lower score goes."""
 
+LEAST = 0.01
+"""Scores so low are not looked at: thousands of them would change precision hardly, and take long to count."""
+
 LONGEST = 8.0
 
 
@@ -98,14 +101,14 @@ def decode(output: Tensor, size: tuple[int, int], most: int = MOST) -> Tensor:
     common, the likeliest stays.
     """
     boxes = reaches(output, size).flatten(1, 2)
-    n, classes, h, w = *output[:, :-4].shape[:2], *output.shape[2:]
+    classes, h, w = output[:, :-4].shape[1:]
     scores = output[:, :-4].sigmoid()
     peak = F.max_pool2d(scores, 3, 1, 1) == scores
     top, at = (scores * peak).flatten(1).topk(min(most, classes * h * w), dim=1)
     kind, place = at // (h * w), at % (h * w)
     limits = output.new_tensor([size[1], size[0], size[1], size[0]])
     found = boxes.gather(1, place.unsqueeze(2).expand(-1, -1, 4)).clamp_min(0).minimum(limits)
-    gone = (top <= 1e-3) | ((found[..., 2:] - found[..., :2]).amin(2) <= 0)
+    gone = (top <= LEAST) | ((found[..., 2:] - found[..., :2]).amin(2) <= 0)
     both = (iou(found, found) > OVERLAP) & (kind.unsqueeze(1) == kind.unsqueeze(2))
     later = torch.ones(both.shape[1:], dtype=torch.bool, device=both.device).triu(1)
     for i in range(top.shape[1]):  # those that stay, from the likeliest on

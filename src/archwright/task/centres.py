@@ -26,9 +26,9 @@ class CentreLoss:
     """Focal loss of centres that fade like Gaussians, and generalised IoU of the boxes said near them.
 
     Centres: Zhou et al., *Objects as Points*, 2019 (https://arxiv.org/abs/1904.07850), equation 1, with Gaussians of
-    the box's shape, and boxes from all places near a centre, weighed by the Gaussian: Liu et al., *Training-Time-Friendly
-    Network*, AAAI 2020 (https://arxiv.org/abs/1909.00700). Where boxes lie in one another the smaller is learnt. IoU:
-    Rezatofighi et al., CVPR 2019. Departure: all boxes weigh alike, whatever their size.
+    the box's shape, and boxes from all places near a centre, weighed by the Gaussian: Liu et al.,
+    *Training-Time-Friendly Network*, AAAI 2020 (https://arxiv.org/abs/1909.00700). Where boxes lie in one another the
+    smaller is learnt. IoU: Rezatofighi et al., CVPR 2019. Departure: all boxes weigh alike, whatever their size.
 
     Args:
         size: Height and width of the images.

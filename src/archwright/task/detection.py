@@ -57,8 +57,8 @@ class Detection(Task):
             at the border, and leave out those of which nothing is left.
         box_weight: What boxes count in the loss beside centres.
         metric: The main metric: ``"map50"`` by default, or ``"map"``.
-        augmentation: ``augmentation(inputs, targets, generator)``, both changed alike; by default zoom, shift, brightness
-            and mirroring left and right (`archwright.task.BoxAugmentation`).
+        augmentation: ``augmentation(inputs, targets, generator)``, both changed alike; by default zoom, shift,
+            brightness and mirroring left and right (`archwright.task.BoxAugmentation`).
         test_share: Of all images.
         validation_share: Of the images that are not test.
         split_seed: The same seed gives the same parts.
@@ -140,8 +140,8 @@ class Detection(Task):
         empty = [label for i, label in enumerate(classes.labels) if not counts[i]]
         if empty:
             raise DataError(
-                f"class {', '.join(map(repr, empty[:5]))} has no box in the training part, whose {len(parts.train)} images "
-                f"hold {sum(counts.values())}: leave it out, give more images of it, or another split_seed"
+                f"class {', '.join(map(repr, empty[:5]))} has no box in the training part, whose {len(parts.train)} "
+                f"images hold {sum(counts.values())}: leave it out, give more images of it, or another split_seed"
             )
         moved: Any = BoxAugmentation() if augmentation is None else augmentation
         super().__init__(
@@ -271,8 +271,8 @@ def _checked(
     """Boxes as arrays and labels as texts, image by image; bad ones are listed, or cut."""
     if len(boxes) != len(labels) or len(boxes) != len(sizes):
         raise DataError(
-            f"{where}: {len(sizes)} images, boxes of {len(boxes)} and labels of {len(labels)}: each image needs its boxes "
-            f"and their labels, empty lists where it shows nothing"
+            f"{where}: {len(sizes)} images, boxes of {len(boxes)} and labels of {len(labels)}: each image needs its "
+            f"boxes and their labels, empty lists where it shows nothing"
         )
     found, called, bad = [], [], []
     for i, (some, kinds, (high, wide)) in enumerate(zip(boxes, labels, sizes, strict=True)):
@@ -283,17 +283,19 @@ def _checked(
         if not np.isfinite(array).all():
             raise DataError(f"{where}: boxes of image {i} hold NaN or infinite numbers")
         cut = array.clip(0, [wide, high, wide, high])
-        outside = (np.abs(cut - array) > SLACK).any(1)
-        flat = (cut[:, 2] - cut[:, 0] <= 0) | (cut[:, 3] - cut[:, 1] <= 0)
+        outside = np.abs(cut - array).max(1, initial=0) > SLACK
+        flat = (cut[:, 2:] - cut[:, :2]).min(1, initial=np.inf) <= 0
         for k in np.flatnonzero(outside | flat):
             numbers = ", ".join(f"{v:g}" for v in array[k])
-            bad.append(f"image {i} ({wide}x{high}), box {k}: ({numbers}) {'lies outside' if outside[k] else 'has no area'}")
+            bad.append(
+                f"image {i} ({wide}x{high}), box {k}: ({numbers}) {'lies outside' if outside[k] else 'has no area'}"
+            )
         found.append(cut[~flat])
         called.append([s for s, gone in zip(said, flat, strict=True) if not gone])
     if bad and not clip:
         raise DataError(
-            f"{where}: {len(bad)} boxes do not fit: {'; '.join(bad[:5])}{' ...' if len(bad) > 5 else ''}. A box is left, "
-            f"top, right, bottom in pixels of its image; repair them, or give on_bad_box='clip' to cut them"
+            f"{where}: {len(bad)} boxes do not fit: {'; '.join(bad[:5])}{' ...' if len(bad) > 5 else ''}. A box is "
+            f"left, top, right, bottom in pixels of its image; repair them, or give on_bad_box='clip' to cut them"
         )
     return found, called
 

@@ -250,13 +250,13 @@ def load(name: str | Path, **options: Any) -> Task:
     """A task by the name of its data, or by the path of a file or folder.
 
     Args:
-        name: One of `names`; or a folder of class folders of images, or of images and masks; an ``.npz`` file with
-            ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, or a
-            ``.txt`` file, which becomes a language model.
+        name: One of `names`; or a folder of class folders of images, of images and masks, or of images with boxes; an
+            ``.npz`` file with ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, a COCO
+            file (``.json``), or a ``.txt`` file, which becomes a language model.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"segmentation"``, ``"sequences"``, ``"text"``, ``"translation"``, ``"forecast"``,
-            ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where that is not plain;
-            ``horizon=`` says forecast too.
+            ``kind="images"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"text"``, ``"translation"``,
+            ``"forecast"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where that is not
+            plain; ``horizon=`` says forecast too.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.

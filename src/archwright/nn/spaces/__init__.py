@@ -12,4 +12,16 @@ from archwright.nn.spaces.text import text
 from archwright.nn.spaces.translation import translation
 from archwright.nn.spaces.unet import unet
 
-__all__ = ["convnet", "detector", "forecast", "language", "mlp", "mobile", "sequence", "shared", "text", "translation", "unet"]
+__all__ = [
+    "convnet",
+    "detector",
+    "forecast",
+    "language",
+    "mlp",
+    "mobile",
+    "sequence",
+    "shared",
+    "text",
+    "translation",
+    "unet",
+]

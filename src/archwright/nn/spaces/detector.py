@@ -63,9 +63,7 @@ def detector(
     levels = around(2, min(3, most - 1))
     if min(shape[1:]) >= 96:  # a coarser grid, for what is large
         coarse = kinds.stage(*stage(1), *stage(2))
-        body = choice(
-            kinds.fine(grid, levels), kinds.coarse(coarse, around(3, min(4, most - 1))), name="grid"
-        )
+        body = choice(kinds.fine(grid, levels), kinds.coarse(coarse, around(3, min(4, most - 1))), name="grid")
     else:
         body = nn.Sequential(named(grid, "stage"), levels)
     head = nn.CentreHead(n_outputs, width=choice(0, 16, 32, 48, name="width"), activation=act)
