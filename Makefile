@@ -13,7 +13,7 @@ STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup search test lint test-fast test-slow check-style check-format check-types check-layers check-tests wheel clean
+.PHONY: help setup search test lint test-slow check-style check-format check-types check-layers check-tests wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 search: setup ## search digits for two minutes; the network and its report go to runs/digits
 	$(BIN)/archwright search digits --budget 2m --max-params 50k --out runs/digits
 
-test: setup ## run every check: style, types, layers, all tests
+test: setup ## run the checks: style, types, layers, the tests but for the slow ones
 	@$(MAKE) --no-print-directory --keep-going check-style check-format check-types check-layers check-tests \
 		&& echo "All checks passed: ruff, mypy, import-linter, pytest." \
 		|| { echo "Some checks FAILED: see above." >&2; exit 1; }
@@ -47,10 +47,7 @@ test: setup ## run every check: style, types, layers, all tests
 lint: setup ## the checks that run no code: style, types, layers
 	@$(MAKE) --no-print-directory --keep-going check-style check-format check-types check-layers
 
-test-fast: setup ## the tests but for the slow ones
-	$(BIN)/python -m pytest $(PYTEST) -m "not slow"
-
-test-slow: setup ## the slow tests alone
+test-slow: setup ## the slow tests: long examples and pages, exports of many networks
 	$(BIN)/python -m pytest $(PYTEST) -m slow
 
 check-style:
@@ -66,7 +63,7 @@ check-layers:
 	$(BIN)/lint-imports --no-logo
 
 check-tests:
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(PYTEST) -m "not slow"
 
 wheel: setup ## build the source archive and the wheel into dist/
 	$(BIN)/python -m build --no-isolation

@@ -138,6 +138,13 @@ def class_and_parity() -> tasks.MultiTask:
     return tasks.MultiTask(data.images, {"digit": data.target, "odd": data.target % 2}, name="digits, twice")
 
 
+def halves_of_digits() -> tasks.Multimodal:
+    """A constructed pair: the upper half of a digit as an image, the lower half as a table of 32 numbers."""
+    data = load_digits()
+    x = {"upper": (15 * data.images[:, :4]).astype(np.uint8), "lower": data.images[:, 4:].reshape(-1, 32)}
+    return tasks.Multimodal(x, data.target, name="halves of digits")
+
+
 ROWS: dict[str, Row] = {
     "trec": Row(lambda: texts("TREC"), "accuracy", 0.90, "Kim's network with random vectors 0.912"),
     "mr": Row(lambda: texts("MR"), "accuracy", 0.75, "Kim's network with random vectors 0.761"),
@@ -146,6 +153,10 @@ ROWS: dict[str, Row] = {
     "electricity": Row(lambda: tasks.load("electricity"), "mase", 1.0),
     "co2": Row(lambda: tasks.load("co2"), "mase", 1.0),
     "msft": Row(lambda: tasks.load("msft"), "mase", 1.0),
+    # What must be reached is what either input reaches alone: the next two rows.
+    "halves": Row(halves_of_digits, "accuracy", 0.0, "either half alone: the next two rows", 10_000),
+    "upper_half": Row(lambda: halves_of_digits().alone("upper"), "accuracy", 0.0, max_params=10_000),
+    "lower_half": Row(lambda: halves_of_digits().alone("lower"), "accuracy", 0.0, max_params=10_000),
     # Fewer parameters for both than for two networks, one for each, as good as theirs: compare the three rows.
     "both": Row(class_and_parity, "mean", 0.985, "two networks of 4,000 parameters each: the next two rows", 6_000),
     "digit_alone": Row(lambda: class_and_parity().alone("digit"), "mean", 0.0, max_params=4_000),

@@ -16,6 +16,10 @@ from archwright.cli.app import app
 from archwright.cli.strategy import DEFAULT_STRATEGY, STRATEGIES, find_strategy, strategy_of
 
 GROUP = typer.main.get_command(app)
+PAGES = {
+    **{(name,): command for name, command in GROUP.commands.items() if name != "supernet"},
+    **{("supernet", name): command for name, command in GROUP.commands["supernet"].commands.items()},
+}
 COMMANDS = sorted(GROUP.commands)
 HEAVY = {"torch", "sklearn", "scipy", "pandas", "plotly", "sqlalchemy", "numpy", "networkx", "onnx", "optuna"}
 
@@ -23,7 +27,7 @@ HEAVY = {"torch", "sklearn", "scipy", "pandas", "plotly", "sqlalchemy", "numpy",
 def test_the_commands_are_those_of_the_manual():
     assert COMMANDS == [
         "compare", "export", "measure", "predict", "proxies", "report", "resume", "search", "show",
-        "spaces", "strategies", "tasks",
+        "spaces", "strategies", "supernet", "tasks",
     ]  # fmt: skip
 
 
@@ -43,17 +47,17 @@ print(json.dumps(sorted({{m.split(".")[0] for m in sys.modules}})))
     assert not set(json.loads(done.stdout.splitlines()[-1])) & HEAVY
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_help_page_has_examples_whose_options_are_there(archwright, command):
-    page = archwright(command, "--help")
+@pytest.mark.parametrize("typed", PAGES, ids=" ".join)
+def test_every_help_page_has_examples_whose_options_are_there(archwright, typed):
+    page = archwright(*typed, "--help")
     assert page.exit_code == 0
     assert "Examples" in page.stdout
-    lines = re.findall(r"\[cyan\](archwright .*?)\[/\]", GROUP.commands[command].epilog)
+    lines = re.findall(r"\[cyan\](archwright .*?)\[/\]", PAGES[typed].epilog)
     assert lines
-    known = {flag for p in GROUP.commands[command].params for flag in p.opts + p.secondary_opts}
+    known = {flag for p in PAGES[typed].params for flag in p.opts + p.secondary_opts}
     for line in lines:
         words = shlex.split(line)
-        assert words[1] == command
+        assert tuple(words[1 : 1 + len(typed)]) == typed
         assert {w for w in words if w.startswith("-")} <= known
 
 

@@ -35,7 +35,7 @@ def same(a, b):
     return a == b
 
 
-@pytest.mark.parametrize(("algorithm", "kills"), [("darts", 2), ("enas", 1)])
+@pytest.mark.parametrize(("algorithm", "kills"), [("darts", 1), pytest.param("enas", 1, marks=pytest.mark.slow)])
 def test_a_run_that_was_killed_is_the_run_that_was_never_killed(algorithm, kills, tmp_path):
     assert start(algorithm, tmp_path / "whole", tmp_path / "whole.pt").wait(timeout=120) == 0
     folder, result = tmp_path / "killed", tmp_path / "killed.pt"

@@ -23,6 +23,19 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 EXAMPLES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("examples/*.py"))
 
+LONG = {
+    "docs/oneshot.md", "docs/search.md", "docs/strategies.md", "examples/compare_strategies.py", "examples/darts.py",
+    "examples/forecasting.py", "examples/language.py", "examples/multimodal.py",
+    "examples/segmentation.py", "examples/several.py", "examples/text.py", "examples/translation.py", "examples/two_goals.py",
+}  # fmt: skip
+"""These take more than ten seconds each, and run with the slow tests."""
+
+
+def each(names):
+    """Names as parameters, the long ones marked."""
+    return [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in names]
+
+
 FENCE = re.compile(
     r"^(?P<fence>`{3,})(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL
 )
@@ -75,7 +88,7 @@ def run(script, folder):
 
 
 # The Chinese README holds the code of the English one: see below.
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "README.zh-CN.md"])
+@pytest.mark.parametrize("page", each(page for page in PAGES if page != "README.zh-CN.md"))
 def test_the_python_of_a_page_runs(page, tmp_path):
     text = (ROOT / page).read_text("utf-8")
     programs = [block.program() for block in blocks(text) if block.runs]
@@ -86,7 +99,7 @@ def test_the_python_of_a_page_runs(page, tmp_path):
     run(script, tmp_path)
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", each(EXAMPLES))
 def test_an_example_runs(example, tmp_path):
     run(ROOT / example, tmp_path)
 

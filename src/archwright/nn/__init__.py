@@ -28,6 +28,7 @@ from archwright.nn import (
     pool,
     recurrent,
     tokens,
+    towers,
     translate,
 )
 from archwright.nn.activations import ACTIVATIONS, activation
@@ -74,6 +75,7 @@ EncoderDecoder = searchable(translate.EncoderDecoder)
 RecurrentDecoder = searchable(translate.RecurrentDecoder)
 TransformerDecoder = searchable(translate.TransformerDecoder)
 DecoderPositions = searchable(translate.DecoderPositions)
+Towers = searchable(towers.Towers)
 Level = searchable(dense.Level, flow=dense.level_flow)
 CentreHead = searchable(detect.CentreHead)
 PixelClassifier = searchable(dense.PixelClassifier)
@@ -135,6 +137,7 @@ __all__ = [
     "StateCell",
     "TokenEmbedding",
     "TokenNetwork",
+    "Towers",
     "TransformerBlock",
     "TransformerDecoder",
     "Windows",

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from archwright.errors import ExportError
 from archwright.report import outcome, plots, supernet, wording
+from archwright.report.calibration import reliability
 from archwright.report.drawing import draw
 from archwright.report.fared import fared
 from archwright.report.record import RunRecord, trained, value
@@ -91,6 +92,7 @@ def _figures(record: RunRecord) -> dict[str, go.Figure]:
         "anytime-seconds": lambda: plots.anytime(record, "seconds"),
         "anytime-trials": lambda: plots.anytime(record, "trials"),
         "learning-curves": lambda: plots.learning_curves(record),
+        "reliability": lambda: reliability(record),
         "supernet-gates": lambda: supernet.gates(record),
         "supernet-losses": lambda: supernet.losses(record),
         "supernet-settling": lambda: supernet.settling(record),
@@ -234,6 +236,7 @@ def _label(name: str) -> str:
     return {
         "anytime": f"Best validation value so far by {rest}",
         "learning": "Learning curves",
+        "reliability": "Accuracy against confidence on test",
         "supernet": f"The supernet that the search began with: {rest}",
         "pareto": f"Goal against {wording.cost_name(rest)}",
     }.get(kind, "How the options of a decision fared")

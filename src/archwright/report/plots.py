@@ -20,7 +20,17 @@ from archwright.report.record import RunRecord, improvements, trained, value
 from archwright.report.wording import cost, cost_name, count, duration, metric, setting
 from archwright.trial import Trial
 
-__all__ = ["BLUE", "GREY", "PALETTE", "anytime", "decision", "decisions", "learning_curves", "pareto", "thinned"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "PALETTE",
+    "anytime",
+    "decision",
+    "decisions",
+    "learning_curves",
+    "pareto",
+    "thinned",
+]
 
 BLUE, ORANGE, GREEN, RED, PURPLE = "#3a6fd0", "#c98500", "#12a06e", "#cc4d2a", "#b560a0"
 PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE)

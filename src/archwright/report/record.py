@@ -42,6 +42,7 @@ class RunRecord:
     "validation": {metric: [one value a seed]}, "costs"}``), ``"test"`` (``{metric: {"per_seed": [...], "mean",
     "deviation", "low", "high"}}``, low..high a bootstrap interval), ``"confidence"`` (0.95), ``"test_size"``,
     ``"references"`` (``{name: {metric: value}}`` of simple methods on the same test part),
+    ``"calibration"`` (of a classifier, as `archwright.task.calibration` gives it),
     ``"costs"`` (of the chosen network), ``"plan"`` (settings of the choice), ``"seconds"``, and as in an exported card
     ``"files"`` (a list of ``{"name", "form", "bytes", "check": {"max_difference", "scale", "tolerance"}, "load"}``)
     and ``"left_out"`` (form to the reason why it was not written).

@@ -72,6 +72,7 @@ def outcome_row(record: RunRecord) -> dict[str, Any]:
             "best": trial_row(won, record.objectives, curve=False) if won else None,
             "test": test_of(record),
             "references": dict(references(record)),
+            "calibration_error": ((record.final or {}).get("calibration") or {}).get("ece"),
             "costs": dict(final_costs(record)),
             "ceilings": [
                 {"cost": h.name, "limit": h.limit, "found": h.found, "holds": h.holds} for h in ceilings(record)

@@ -145,6 +145,11 @@ def outcome(record: RunRecord) -> RenderableType:
             facts.add_row(Text(f"test {_title(name)}"), _spread_of(t))
     for name, found in references(record):
         facts.add_row(Text(f"test {_title(test_of(record)['metric'])}"), f"{metric(found)} by {name}")  # type: ignore[index]
+    calibrated = (record.final or {}).get("calibration")
+    if calibrated:
+        facts.add_row(
+            "test calibration error", f"{metric(calibrated['ece'])}, mean confidence {metric(calibrated['confidence'])}"
+        )
     for held in ceilings(record):
         style = {True: "green", False: "red", None: "dim"}[held.holds]
         facts.add_row("ceiling", Text(str(held), style=style))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -140,6 +140,8 @@ def finish(
     if until is not None:
         measured = validated[picked.index(winner)] or ([winner.measurement] if winner.measurement else [])
         plan = plan.fitted(until - time.monotonic(), workers.capacity, _final_epoch_s(training.task, measured))
+    if training.task.sizes["test"] == 0:  # more than one seed is for the spread of test figures
+        plan = replace(plan, finals=1)
     finals = [
         Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), evaluation_seed(seed, jobs + i, CHOOSING))
         for i in range(plan.finals)
@@ -149,7 +151,8 @@ def finish(
         raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")
     modules = [_load(training, winner, folder / f"{o.number}.pt") for o in sorted(trained, key=lambda o: o.number)]
     part = training.task.open_test()
-    test = _test(training.task, part, modules, objectives, seed)
+    outputs = _outputs(training.task, part, modules)
+    test = _test(training.task, part, outputs, objectives, seed)
     outcome = {
         "chosen": winner.number,
         "architecture": dict(winner.architecture),
@@ -166,6 +169,7 @@ def finish(
         "test": test,
         "test_size": len(part),
         **_references(training.task, part),
+        **_calibration(training.task, part, outputs),
         "confidence": CONFIDENCE,
         "costs": dict(winner.measurement.costs) if winner.measurement else {},
         "seconds": time.monotonic() - began,
@@ -229,19 +233,37 @@ def _load(training: Training, trial: Trial, path: Path) -> nn.Module:
 
 def _references(task: Task, test: Part) -> dict[str, Any]:
     """What simple methods score on the same test samples. One that fails costs nobody the network: it is told."""
+    if not len(test):
+        return {"references": {}}
     try:
         return {"references": task.references(task.train_and_validation(), test)}
     except Exception as error:  # of any library
         return {"references": {}, "references_failed": f"{type(error).__name__}: {error}"}
 
 
-def _test(
-    task: Task, part: Part, modules: Sequence[nn.Module], objectives: Objectives, seed: int
-) -> dict[str, dict[str, Any]]:
-    """Every metric on the test part, which was opened for this, once."""
+def _outputs(task: Task, part: Part, modules: Sequence[nn.Module]) -> list[Tensor]:
+    """What each network says of the test part; nothing where the task keeps none."""
     from archwright.evaluator.loop import observed
 
-    outputs = [observed(m, task, part.inputs) for m in modules]
+    return [observed(m, task, part.inputs) for m in modules] if len(part) else []
+
+
+def _calibration(task: Task, part: Part, outputs: Sequence[Tensor]) -> dict[str, Any]:
+    """How the probabilities of the network that is given away compare with how often it is right."""
+    from archwright.task.calibration import calibration
+    from archwright.task.targets import Classes
+
+    if not outputs or not isinstance(task.preparation.targets, Classes):
+        return {}
+    return {"calibration": calibration(outputs[0], part.targets)}
+
+
+def _test(
+    task: Task, part: Part, outputs: Sequence[Tensor], objectives: Objectives, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Every metric on the test part, which was opened for this, once; none where the task keeps no test part."""
+    if not outputs:
+        return {}
     found: dict[str, dict[str, Any]] = {}
     for name in task.metrics:
         per_seed = [task.score(out, part.targets, [name])[name] for out in outputs]

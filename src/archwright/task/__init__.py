@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from archwright.task.language import LanguageModelling as LanguageModelling
     from archwright.task.metrics import Metric as Metric
     from archwright.task.multi import MultiTask as MultiTask
+    from archwright.task.multimodal import Multimodal as Multimodal
     from archwright.task.named import NamedData as NamedData
     from archwright.task.named import load as load
     from archwright.task.named import names as names
@@ -63,6 +64,7 @@ _WHERE = {
     "LanguageModelling": "language",
     "Metric": "metrics",
     "MultiTask": "multi",
+    "Multimodal": "multimodal",
     "NamedData": "named",
     "NoAugmentation": "augment",
     "Part": "task",

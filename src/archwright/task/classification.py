@@ -84,6 +84,8 @@ class Labelled:
         train, validation = (Part(prepare(x[i], "x"), self.targets[i]) for i in (split.train, split.validation))
         if self.test_targets is not None:
             return Parts(train, validation, Part(prepare(x_test, "x_test"), self.test_targets))
+        if not len(split.test):  # type: ignore[arg-type]
+            return Parts(train, validation, train[:0], untested=True)
         return Parts(train, validation, Part(prepare(x[split.test], "x"), self.targets[split.test]))
 
     def learning(self, class_weight: ClassWeight, metric: str | None) -> dict[str, Any]:

@@ -154,7 +154,8 @@ class Forecasting(Task):
             scale = torch.cat([step.expand(len(o.rows), -1) for step, o in zip(steps, origins, strict=True)])
             scale = scale.repeat_interleave(self.horizon, 1)
             made.append(Part(windows, packed(truth, self._naive(windows, inputs, self.season), scale)))
-        return Parts(*made)
+        train, validation, test = made
+        return Parts(train, validation, test)
 
     def _naive(self, windows: Tensor, inputs: WindowInputs, season: int) -> Tensor:
         """The value of a season ago, as often as the horizon needs it; with a season of 1 the last value."""

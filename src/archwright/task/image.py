@@ -35,7 +35,7 @@ class ImageClassification(Task):
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches. By default small affine maps, with the background found in the
             data moved in at the borders, and mirroring for colour images only (mirrored digits are other digits).
-        test_share: Of all samples.
+        test_share: Of all samples; 0 for no test part.
         validation_share: Of the samples that are not test.
         split_seed: The same seed gives the same parts.
         source: Where the data came from, for people.

@@ -85,9 +85,10 @@ class MultiTask(Task):
         features, prepare, default = _READERS[kind](x, channels, split)
         encoded = found.encode(values)
         assert split.test is not None
-        parts = [Part(prepare(rows), encoded[rows]) for rows in (split.train, split.validation, split.test)]
+        sets = (split.train, split.validation, split.test)
+        train, validation, test = (Part(prepare(rows), encoded[rows]) for rows in sets)
         self._assemble(
-            found, Parts(*parts), features, augmentation or default, weights or {}, name, metric,
+            found, Parts(train, validation, test), features, augmentation or default, weights or {}, name, metric,
             {"kind_of_inputs": kind, "source": source, "split_seed": split_seed},
         )  # fmt: skip
 
@@ -131,11 +132,13 @@ class MultiTask(Task):
         several = self.preparation.targets
         assert isinstance(several, Several)
         found, column = several.only(target), several.names.index(target)
-        parts = (Part(p.inputs, p.targets[:, column : column + 1]) for p in (self.train, self.validation, self._test))
+        train, validation, test = (
+            Part(p.inputs, p.targets[:, column : column + 1]) for p in (self.train, self.validation, self._test)
+        )
         other = MultiTask.__new__(MultiTask)
         other._assemble(
-            found, Parts(*parts), self.preparation.features, self.augmentation, {}, f"{self.name}: {target}", None,
-            self._facts,
+            found, Parts(train, validation, test), self.preparation.features, self.augmentation, {},
+            f"{self.name}: {target}", None, self._facts,
         )  # fmt: skip
         return other
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from archwright.errors import DataError, MissingExtraError, did_you_mean
 from archwright.task.augment import SequenceAugmentation
+from archwright.task.hub import from_dataset, is_dataset
 from archwright.task.image import ImageClassification
 from archwright.task.paths import from_path, made
 from archwright.task.sequence import SequenceClassification
@@ -246,22 +247,25 @@ def names() -> list[NamedData]:
     return entries
 
 
-def load(name: str | Path, **options: Any) -> Task:
-    """A task by the name of its data, or by the path of a file or folder.
+def load(name: str | Path | Any, **options: Any) -> Task:
+    """A task by the name of its data, by the path of a file or folder, or of a Hugging Face data set.
 
     Args:
         name: One of `names`; or a folder of class folders of images, of images and masks, or of images with boxes; an
             ``.npz`` file with ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, a COCO
-            file (``.json``), or a ``.txt`` file, which becomes a language model.
+            file (``.json``), or a ``.txt`` file, which becomes a language model; or a `datasets.Dataset` or
+            `DatasetDict`, of images, of texts or of columns, with labels.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
             ``kind="images"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"text"``, ``"translation"``,
-            ``"forecast"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where that is not
-            plain; ``horizon=`` says forecast too.
+            ``"forecast"``, ``"several"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where
+            that is not plain; ``horizon=`` says forecast too.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.
         MissingExtraError: the package that brings the data is not installed.
     """
+    if is_dataset(name):
+        return from_dataset(name, options)
     text = str(name)
     if text in _NAMED:
         entry = _NAMED[text]

@@ -20,7 +20,7 @@ from archwright.task.task import Task
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["from_path", "made"]
+__all__ = ["TABLES", "from_frame", "from_path", "made"]
 
 # What makes a task of each kind, by its name in `archwright.task`: imported when it is needed.
 FOLDERS = {
@@ -101,26 +101,39 @@ def _named(name: str) -> Callable[..., Task]:
     return getattr(getattr(task, of), method) if method else getattr(task, of)
 
 
-def _maker(makers: Mapping[str, str], kind: str, path: Path) -> Callable[..., Task]:
+def _maker(makers: Mapping[str, str], kind: str, path: Path | str) -> Callable[..., Task]:
     if kind not in makers:
         raise DataError(f"kind={kind!r} does not fit {str(path)!r}. {did_you_mean(kind, makers)}")
     return _named(makers[kind])
+
+
+def from_frame(frame: pd.DataFrame, kind: str | None, settings: Mapping[str, Any], where: str = "the table") -> Task:
+    """The task of a table in memory, of a kind that is said, or seen in its columns."""
+    from archwright.task.text import is_of_texts
+
+    target = settings.get("target")
+    kind = kind or _said(settings)
+    if kind is None:
+        kind = "text" if is_of_texts(frame, target) else _kind_of_target(frame, target)
+    return made(_maker(TABLES, kind, where), {"data": frame, **settings}, where)
+
+
+def _said(settings: Mapping[str, Any]) -> str | None:
+    """The kind that other options leave no doubt of."""
+    if "horizon" in settings:
+        return "forecast"
+    return "several" if "," in str(settings.get("target")) else None
 
 
 def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
     from archwright.task.table import read_table
     from archwright.task.text import is_of_texts
 
-    if kind is None and "horizon" in settings:
-        kind = "forecast"
-    if kind is None and "," in str(settings.get("target")):
-        kind = "several"
+    kind = kind or _said(settings)
     frame = read_table(path, texts=kind in ("text", "translation"))
     if kind is None and is_of_texts(frame, settings.get("target")):
         kind, frame = "text", read_table(path, texts=True)
-    if kind is None:
-        kind = _kind_of_target(frame, settings.get("target"))
-    return made(_maker(TABLES, kind, path), {"data": frame, **settings}, str(path))
+    return from_frame(frame, kind, settings, str(path))
 
 
 def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:

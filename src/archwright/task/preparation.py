@@ -12,6 +12,7 @@ from archwright.errors import DataError
 from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
 from archwright.task.several import Several
 from archwright.task.table import TableInputs
@@ -22,7 +23,9 @@ from archwright.task.windows import WindowInputs
 
 __all__ = ["Preparation"]
 
-Inputs = ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs
+Inputs = (
+    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs
+)
 Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several
 
 _INPUTS: dict[str, Any] = {
@@ -33,6 +36,7 @@ _INPUTS: dict[str, Any] = {
     "sources": SourceInputs,
     "windows": WindowInputs,
     "plain": PlainInputs,
+    "joined": JoinedInputs,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),

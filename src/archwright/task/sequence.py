@@ -30,7 +30,7 @@ class SequenceClassification(Task):
         class_weight: ``"auto"``, ``"balanced"``, None or a weight a label; see `archwright.task.loss.class_weights`.
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches; by default small shifts in time, changes of amplitude, and noise.
-        test_share: Of all samples.
+        test_share: Of all samples; 0 for no test part.
         validation_share: Of the samples that are not test.
         split_seed: The same seed gives the same parts.
         source: Where the data came from, for people.

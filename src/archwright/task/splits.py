@@ -58,20 +58,21 @@ def divide(
         names: What the strata are called, for messages; given when they are classes.
         official_test: Test data exist already, so none is taken from these samples.
         validation_share: Of what is left after test, as is usual.
-        test_share: Of all.
+        test_share: Of all; 0 keeps none, where somebody else will measure what comes out.
 
     Raises:
         DataError: a share outside 0..1, or a class with fewer members than there are parts.
     """
     for what, share in (("validation_share", validation_share), ("test_share", test_share)):
-        if not 0.0 < share < 1.0:
+        if not 0.0 < share < 1.0 and not (what == "test_share" and share == 0.0):
             raise DataError(f"{what} is {share}: a share lies between 0 and 1, e.g. 0.2")
-    parts = 2 if official_test else 3
+    untested = not official_test and test_share == 0.0
+    parts = 2 if official_test or untested else 3
     if names is not None:
         counts = np.bincount(strata, minlength=len(names))
         few = [f"{names[i]!r} has {counts[i]}" for i in np.flatnonzero(counts < parts)]
         if few:
-            what = "training and validation" if official_test else "training, validation and test"
+            what = "training and validation" if parts == 2 else "training, validation and test"
             shown = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
             raise DataError(
                 f"class {shown}: every class needs at least {parts} samples, one each for {what}. "
@@ -81,7 +82,9 @@ def divide(
     elif len(strata) < 2 * parts:
         raise DataError(f"there are {len(strata)} samples: at least {2 * parts} are needed to learn and to check")
     rng = np.random.default_rng([seed, len(strata)])
-    test = None if official_test else take(strata, test_share, rng)
+    test = None
+    if not official_test:
+        test = np.zeros(len(strata), dtype=bool) if untested else take(strata, test_share, rng)
     rest = np.arange(len(strata)) if test is None else np.flatnonzero(~test)
     held = take(strata[rest], validation_share, rng)
     return Split(rest[~held], rest[held], None if test is None else np.flatnonzero(test))

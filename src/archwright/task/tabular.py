@@ -159,7 +159,7 @@ class TabularClassification(Task):
         class_weight: ``"auto"``, ``"balanced"``, None or a weight a label; see `archwright.task.loss.class_weights`.
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches; light noise by default.
-        test_share: Of all rows.
+        test_share: Of all rows; 0 for no test part.
         validation_share: Of the rows that are not test.
         split_seed: The same seed gives the same parts.
         source: Where the data came from, for people.
@@ -226,7 +226,7 @@ class TabularRegression(Task):
         missing_values: Texts that mean missing, e.g. ``("?",)``; empty cells and NA always do.
         metric: The main metric; ``"rmse"`` by default.
         augmentation: What to do to training batches; light noise by default.
-        test_share: Of all rows.
+        test_share: Of all rows; 0 for no test part.
         validation_share: Of the rows that are not test.
         split_seed: The same seed gives the same parts.
         source: Where the data came from, for people.
@@ -272,13 +272,13 @@ class TabularRegression(Task):
             return Part(inputs(table.features.iloc[rows]), quantities.encode(values[rows]))
 
         if split.test is not None:
-            held = part(split.test)
+            held = part(split.test) if len(split.test) else part(split.train[:1])[:0]
         else:
             assert table.test_features is not None
             held = Part(inputs(table.test_features), quantities.encode(table.test_targets, "test targets"))
         super().__init__(
             name=name,
-            parts=Parts(part(split.train), part(split.validation), held),
+            parts=Parts(part(split.train), part(split.validation), held, untested=test_share == 0.0),
             preparation=Preparation(inputs, quantities),
             loss=SquaredError(),
             metrics=regression_metrics(quantities.mean, quantities.std),

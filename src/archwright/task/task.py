@@ -46,21 +46,25 @@ class Part:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def __getitem__(self, rows: slice | Tensor) -> Part:
+        return Part(self.inputs[rows], self.targets[rows])
+
     def __add__(self, other: Part) -> Part:
         return Part(torch.cat([self.inputs, other.inputs]), torch.cat([self.targets, other.targets]))
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The three parts of a task's data."""
+    """The three parts of a task's data; `untested` where no test part was wanted, and none is there."""
 
     train: Part
     validation: Part
     test: Part
+    untested: bool = False
 
     def __post_init__(self) -> None:
         for name, part in (("training", self.train), ("validation", self.validation), ("test", self.test)):
-            if len(part) < 2:
+            if len(part) < 2 and not (name == "test" and self.untested):
                 raise DataError(
                     f"the {name} part holds {len(part) or 'no'} sample{'s' * (len(part) != 1)}: at least two are "
                     f"needed in each of training, validation and test. Give more data, or larger shares"

@@ -9,6 +9,7 @@ from archwright.nn.spaces.mobile import mobile
 from archwright.nn.spaces.sequence import sequence
 from archwright.nn.spaces.shared import shared
 from archwright.nn.spaces.text import text
+from archwright.nn.spaces.towers import towers
 from archwright.nn.spaces.translation import translation
 from archwright.nn.spaces.unet import unet
 
@@ -22,6 +23,7 @@ __all__ = [
     "sequence",
     "shared",
     "text",
+    "towers",
     "translation",
     "unet",
 ]
