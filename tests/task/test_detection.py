@@ -9,6 +9,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from PIL import Image
 
 from archwright import task as tasks
+from archwright.cli.predict import _rows
 from archwright.errors import DataError, EvaluationError
 from archwright.evaluator import Recipe, Training
 from archwright.export import export, predict
@@ -273,6 +274,12 @@ def test_a_network_written_down_finds_things_in_images_of_any_size_and_draws_the
     assert drawn.size == (80, 64)
     assert not np.array_equal(np.asarray(drawn), np.asarray(Image.open(tmp_path / "new" / "0.png")))
     assert len(predict(tmp_path / "out", images[:2])) == 2
+    header, rows = _rows(answers)
+    assert header == ["sample", "label", "score", "left", "top", "right", "bottom"]
+    assert rows[0] == ["0.png", best["label"], best["score"], *best["box"]]
+    assert len(rows) == sum(len(a.value) for a in answers)
+    nothing = predict(tmp_path / "out", np.full((2, *SIZE, 3), 125, np.uint8))
+    assert _rows([a for a in nothing if not a.value]) == (header, [])
 
 
 BOX = [[2, 2, 9, 9]]

@@ -110,7 +110,7 @@ def _rows(answers: Sequence[Prediction]) -> tuple[list[str], list[list[Any]]]:
         return ["sample", "label", "probability"], [[a.sample, a.label, a.probability] for a in answers]
     if answers and all(isinstance(a.value, dict) for a in answers):
         return _rows_by_name(answers)
-    if any(isinstance(a.value, list) and a.value and isinstance(a.value[0], dict) for a in answers):
+    if any(a.drawing is not None for a in answers):
         return _rows_of_boxes(answers)
     values = [list(a.value) if isinstance(a.value, (list, tuple)) else [a.value] for a in answers]
     wide = max(map(len, values), default=1)
@@ -156,7 +156,7 @@ def _show(answers: Sequence[Prediction], n: int) -> None:
     if len(rows) > n:
         shown.print(Text(f"... and {len(rows) - n:,} more: --csv FILE or --json gives them all", style="dim"))
     if "label" in header and len(rows) > 1:
-        counts = Counter(str(a.label) for a in answers).most_common()
+        counts = Counter(str(row[header.index("label")]) for row in rows).most_common()
         listed = ", ".join(f"{label} {count:,}" for label, count in counts[:12]) + (", ..." if len(counts) > 12 else "")
         shown.print(Text(f"{len(rows):,} answers: {listed}"))
 
