@@ -24,7 +24,7 @@ from archwright.report.plots import (
     _short,
 )
 from archwright.report.record import RunRecord
-from archwright.report.wording import metric
+from archwright.report.wording import duration, metric, plural
 
 __all__ = ["gates", "losses", "settling", "summary", "trusted"]
 
@@ -81,7 +81,7 @@ def settling(record: RunRecord) -> go.Figure | None:
 
 
 def gates(record: RunRecord) -> go.Figure | None:
-    """The network growing out of its candidates: how much of each option of each decision there is, epoch by epoch."""
+    """How much of each option of each decision there is, epoch by epoch."""
     phase = _phase(record)
     history = [p for p in phase.get("history", ()) if p.get("probabilities")]
     if not history:
@@ -158,9 +158,10 @@ def summary(record: RunRecord) -> list[str]:
     if not phase:
         return []
     first = (phase.get("top") or [{}])[0].get("metrics", {}).get(phase["metric"])
-    said = f"{phase['algorithm']} trained a supernet for {len(phase['history'])} epochs ({phase['seconds']:.0f} s)"
+    trained = f"{plural(len(phase['history']), 'epoch')} ({duration(phase['seconds'])})"
+    said = f"A supernet, which holds all architectures with shared weights, was trained by {phase['algorithm']} for {trained}"
     if phase.get("stopped"):
-        said += f" and stopped early: {phase['stopped']}"
+        said += f", and ended early: {phase['stopped']}"
     lines = [said + "."]
     name = phase["metric"].replace("_", " ")
     if first is not None:
@@ -171,7 +172,7 @@ def summary(record: RunRecord) -> list[str]:
             "how much the mixture did that the chosen network does not."
         )
     if phase.get("trust"):
-        lines += phase["trust"]["text"].splitlines()
+        lines += [line[:1].upper() + line[1:].rstrip(".") + "." for line in phase["trust"]["text"].splitlines()]
     return lines
 
 

@@ -42,6 +42,9 @@ FULL_SHARE = 0.8
 SAMPLED, LEARNT = 0.7, 0.85
 """Of its time, how much a supernet trains: where candidates are measured for what is read out, and where gates tell."""
 
+DRAWN = 16
+"""Values of a decision of which nothing was learnt, up to which they are kept for the report."""
+
 SAVED = "15 s"
 """Between two checkpoints: at most so much is lost when it is killed."""
 
@@ -156,7 +159,7 @@ class Phase:
         self.seed, self.folder, self.device = seed, folder, device
         self._trained: Trained | None = None
 
-    def epochs_for(self, seconds: float | None, epochs: int | None) -> int:
+    def epochs_for(self, seconds: float | None, epochs: int | None = None) -> int:
         """How many epochs to train: as the settings say, or the share of those of a budget, or as many as fit.
 
         Args:
@@ -239,6 +242,7 @@ class Phase:
     def to_json(self) -> dict[str, Any]:
         """What came of it, for the report: history, what was read out, and the values of the decisions."""
         trained = self.trained
+        codes = self.space.codes([trained.architecture])[0].tolist()
         learnt = trained.history[-1].probabilities if trained.history else {}
         return {
             "metric": trained.metric,
@@ -252,7 +256,12 @@ class Phase:
                 {**_finite(asdict(ranked)), "architecture": dict(ranked.architecture)}
                 for ranked in trained.top
             ],
-            "values": {d.name: [str(v) for v in d.values] for d in self.space.decisions if d.name in learnt},
+            "values": {
+                d.name: [str(v) for v in d.values]
+                for d in self.space.decisions
+                if d.name in learnt or (d.kind != "real" and d.size <= DRAWN)
+            },
+            "chosen": {d.name: code for d, code in zip(self.space.decisions, codes, strict=True) if code >= 0},
         }  # fmt: skip
 
     def trust(self, trials: Sequence[Trial]) -> dict[str, Any] | None:
