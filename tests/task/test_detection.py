@@ -16,6 +16,7 @@ from archwright.export import export, predict
 from archwright.export.card import Card
 from archwright.run.finish import _interval
 from archwright.task import BoxAugmentation, Detection, Preparation
+from archwright.task.annotations import read_boxes
 from archwright.task.boxes import NOTHING, iou
 from archwright.testing import TaskContract
 
@@ -324,3 +325,61 @@ def test_a_network_that_ends_otherwise_is_told_what_is_needed():
     for shape in ((2, 3, 8, 10), (2, 6, 99, 99), (2, 4)):
         with pytest.raises(EvaluationError, match="end it with a CentreHead"):
             task.loss(torch.randn(shape), torch.tensor([[[1.0, 1, 9, 9, 1]], [[1.0, 1, 9, 9, 0]]]))
+
+
+def test_parts_of_folders_stay_and_masks_of_the_same_name_are_no_images(tmp_path):
+    images, boxes, labels = scenes(40)
+    for part, rows in {"train": slice(16, 40), "valid": slice(0, 8), "test": slice(8, 16)}.items():
+        as_coco(tmp_path / "coco" / part, images[rows], boxes[rows], labels[rows])
+        as_yolo(tmp_path / "yolo" / part, images[rows], boxes[rows], labels[rows])
+    (tmp_path / "yolo" / "classes.txt").write_text("bar\nsquare\n")
+    as_voc(tmp_path / "voc", images, boxes, labels)
+    (tmp_path / "voc" / "ImageSets" / "Main").mkdir(parents=True)
+    for part, rows in {"train": range(16, 40), "val": range(8), "test": range(8, 16)}.items():
+        (tmp_path / "voc" / "ImageSets" / "Main" / f"{part}.txt").write_text("\n".join(f"{i:02}" for i in rows))
+    (tmp_path / "voc" / "SegmentationClass").mkdir()
+    Image.new("L", (3, 3)).save(tmp_path / "voc" / "SegmentationClass" / "00.png")
+    found = [tasks.load(tmp_path / kind) for kind in ("coco", "yolo", "voc")]
+    for task in found:
+        assert task.sizes == {"train": 24, "validation": 8, "test": 8}
+        torch.testing.assert_close(task.open_test().inputs, found[0].open_test().inputs)
+        torch.testing.assert_close(task.open_test().targets, found[0].open_test().targets, atol=1e-3, rtol=0)
+    for part in ("train", "valid"):  # images of one name in two folders, and one folder of annotations
+        (tmp_path / "both" / "annotations").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "coco" / part / "annotations" / "instances.json").rename(
+            tmp_path / "both" / "annotations" / f"instances_{part}.json"
+        )
+        (tmp_path / "coco" / part / "images").rename(tmp_path / "both" / part)
+    files = read_boxes(tmp_path / "both")["validation"].files
+    assert files == [tmp_path / "both" / "valid" / f"{i:02}.png" for i in range(8)]
+    (tmp_path / "both" / "valid").rename(tmp_path / "both" / "other")
+    with pytest.raises(DataError, match=r"names the image '00\.png', and several folders"):
+        tasks.load(tmp_path / "both")
+    as_coco(tmp_path / "whole", images[:24], boxes[:24], labels[:24])
+    alone = tasks.load(tmp_path / "whole" / "annotations" / "instances.json")
+    assert sum(alone.sizes.values()) == 24
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.json", '{"images": []}', "is no COCO file of boxes"),
+        ("a.json", "[", "is no COCO file of boxes"),
+        ("labels/00.txt", "0 0.5 0.5", "line 1: '0 0.5 0.5' is no box"),
+        ("labels/00.txt", "7 0.5 0.5 0.1 0.1", "a class from 0 to 1"),
+        ("Annotations/00.xml", "<annotation><object>", "is no annotation of Pascal VOC"),
+        (
+            "Annotations/00.xml",
+            "<annotation><object><name>bar</name></object></annotation>",
+            "needs a name and a bndbox",
+        ),
+    ],
+)
+def test_files_of_boxes_that_cannot_be_read_are_named(name, text, said, tmp_path):
+    images, boxes, labels = scenes(8)
+    {"l": as_yolo, "A": as_voc}.get(name[0], lambda *_: None)(tmp_path, images, boxes, labels)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError) as raised:
+        tasks.load(tmp_path / name if name == "a.json" else tmp_path)
+    assert said in str(raised.value)
+    assert name.split("/")[-1] in str(raised.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -60,7 +61,7 @@ def read_boxes(path: str | Path) -> dict[str, Annotated]:
 
 
 def read_coco(file: str | Path, folder: str | Path | None = None) -> Annotated:
-    """A COCO file of instances; images are looked for beside it, and in folders beside it and above."""
+    """A COCO file of instances; images are looked for beside it, in `folder`, and in the folders below these."""
     file = Path(file)
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
@@ -76,18 +77,20 @@ def read_coco(file: str | Path, folder: str | Path | None = None) -> Annotated:
             f"{file} is no COCO file of boxes ({type(error).__name__}: {error}): it needs images, categories, and "
             f"annotations with image_id, category_id and bbox"
         ) from None
-    places = [Path(folder or file.parent), file.parent, file.parent.parent]
-    near = _by_name(p for place in places for p in image_files(place))
+    above = [file.parent.parent] if file.parent.name.lower() == "annotations" else []
+    places = [file.parent, *above, *([] if folder is None else [Path(folder)])]
     found = Annotated()
     missing = []
     for image in data["images"]:
         name = str(image["file_name"])
-        place = next((p / name for p in places if (p / name).is_file()), near.get(Path(name).name))
+        place = next((p / name for p in places if (p / name).is_file()), None)
+        place = place or _below(Path(name).name, file, places)
         if place is None:
             missing.append(name)
             continue
         entries = of[image["id"]]
         found.add(place, [box for box, _ in entries], [label for _, label in entries])
+    _images_of.cache_clear()  # files come and go
     _refuse_missing(missing, len(data["images"]), str(file))
     return found
 
@@ -95,7 +98,8 @@ def read_coco(file: str | Path, folder: str | Path | None = None) -> Annotated:
 def read_voc(path: Path) -> dict[str, Annotated]:
     """Pascal VOC: ``Annotations/``, ``JPEGImages/``, and parts by the lists in ``ImageSets/Main``, if there are any."""
     files = {f.stem: f for f in sorted((path / "Annotations").glob("*.xml"))}
-    images = {f.stem: f for f in image_files(path)}
+    pictures = next((path / d for d in ("JPEGImages", "images") if (path / d).is_dir()), path)  # masks have their names
+    images = {f.stem: f for f in image_files(pictures)}
     _refuse_missing([name for name in files if name not in images], len(files), str(path / "Annotations"))
     lists = {part: _list_of(path / "ImageSets" / "Main", words) for part, words in PARTS.items()}
     if not lists["train"]:
@@ -205,21 +209,44 @@ def _is_yolo(path: Path) -> bool:
 
 def _coco_files(path: Path) -> dict[str, Path]:
     """Files of boxes by part, which their name or that of their folder says; a single one is divided later."""
-    there = [f for d in (path, path / "annotations") if d.is_dir() for f in sorted(d.glob("*.json"))]
-    there = [f for f in [*there, *sorted(path.glob("*/*.json"))] if b'"annotations"' in f.read_bytes()]
+    there = [f for depth in ("*", "*/*", "*/annotations/*") for f in sorted(path.glob(f"{depth}.json"))]
+    there = [f for f in there if b'"annotations"' in f.read_bytes()]
     found: dict[str, Path] = {}
     for part, words in PARTS.items():
         for file in there:
-            if set(words) & set(re.split(r"[^a-z]+", file.relative_to(path).as_posix().lower())):
+            if set(words) & _words(file.relative_to(path)):
                 found.setdefault(part, file)
     return found if "train" in found else {"train": there[0]} if there else {}
 
 
-def _by_name(files: Any) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for f in files:
-        found.setdefault(f.name, f)
+def _below(name: str, file: Path, places: Sequence[Path]) -> Path | None:
+    """The image of this name below the first of `places` that has one; of several there, that of the same part."""
+    for place in places:
+        there = _images_of(place).get(name, [])
+        if len(there) > 1:
+            words = {word for words in PARTS.values() if set(words) & _words(file) for word in words}
+            there = [f for f in there if words & _words(f)]
+            if len(there) != 1:
+                raise DataError(
+                    f"{file} names the image {name!r}, and several folders below {str(place)!r} have one: write "
+                    f"file_name with its folder, as images/{name}"
+                )
+        if there:
+            return there[0]
+    return None
+
+
+@functools.lru_cache(maxsize=8)
+def _images_of(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for f in image_files(folder):
+        found.setdefault(f.name, []).append(f)
     return found
+
+
+def _words(file: Path) -> set[str]:
+    """Of the names of a file and the two folders it is in, in small letters."""
+    return set(re.split(r"[^a-z]+", "/".join(file.with_suffix("").parts[-3:]).lower()))
 
 
 def _by_stem(files: Any) -> dict[str, Path]:

@@ -66,8 +66,8 @@ def from_path(path: Path, options: Mapping[str, Any]) -> Task:
     if suffix == ".txt":
         return made(_maker(TEXTS, kind or "language", path), {"path": path, **settings}, str(path))
     raise DataError(
-        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, .txt, or a folder of class "
-        f"folders of images"
+        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, .txt, .json, or a folder of "
+        f"class folders of images"
     )
 
 

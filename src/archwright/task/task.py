@@ -31,7 +31,8 @@ class Part:
     """Samples with their targets, resident in memory and prepared: what a training loop indexes.
 
     Shapes: `inputs` is (n, *input_shape), float32 (int64 for tokens); `targets` is (n,) int64 for classes, (n, targets)
-    float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks.
+    float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks, (n, most, 5)
+    float32 for boxes, (n, 1 + tokens) int64 for translations.
     """
 
     inputs: Tensor
