@@ -14,7 +14,7 @@ from archwright.errors import DataError, EvaluationError
 from archwright.evaluator import Recipe, Training
 from archwright.export import export, predict
 from archwright.export.card import Card
-from archwright.run.finish import _interval
+from archwright.run.tested import _interval
 from archwright.task import BoxAugmentation, Detection, Preparation
 from archwright.task.annotations import read_boxes
 from archwright.task.boxes import NOTHING, iou
@@ -122,7 +122,7 @@ def test_the_interval_is_that_of_coco_s_figure(trained):
         metric = task.metrics[name]
         counts = metric.each(seen, task.validation.targets)
         assert metric.after(counts.double().mean(0)) == pytest.approx(measured.metrics[name], abs=0.02)
-    low, high = _interval(task, "map", [seen], task.validation.targets, seed=0)
+    low, high = _interval(task.metrics["map"], [seen], task.validation, seed=0).values()
     assert low < measured.metrics["map"] < high
 
 

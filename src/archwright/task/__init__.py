@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from archwright.task.custom import CustomTask as CustomTask
     from archwright.task.detection import Detection as Detection
     from archwright.task.forecasting import Forecasting as Forecasting
+    from archwright.task.groups import Groups as Groups
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.language import LanguageModelling as LanguageModelling
     from archwright.task.metrics import Metric as Metric
@@ -59,6 +60,7 @@ _WHERE = {
     "CustomTask": "custom",
     "Detection": "detection",
     "Forecasting": "forecasting",
+    "Groups": "groups",
     "ImageAugmentation": "augment",
     "ImageClassification": "image",
     "LanguageModelling": "language",

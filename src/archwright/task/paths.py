@@ -111,10 +111,11 @@ def from_frame(frame: pd.DataFrame, kind: str | None, settings: Mapping[str, Any
     """The task of a table in memory, of a kind that is said, or seen in its columns."""
     from archwright.task.text import is_of_texts
 
-    target = settings.get("target")
+    target, group = settings.get("target"), settings.get("group")
     kind = kind or _said(settings)
     if kind is None:
-        kind = "text" if is_of_texts(frame, target) else _kind_of_target(frame, target)
+        rest = frame.drop(columns=[group]) if isinstance(group, str) and group in frame.columns else frame
+        kind = "text" if is_of_texts(rest, target) else _kind_of_target(rest, target)
     return made(_maker(TABLES, kind, where), {"data": frame, **settings}, where)
 
 
@@ -131,7 +132,9 @@ def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
 
     kind = kind or _said(settings)
     frame = read_table(path, texts=kind in ("text", "translation"))
-    if kind is None and is_of_texts(frame, settings.get("target")):
+    if kind is None and is_of_texts(
+        frame.drop(columns=settings.get("group", []), errors="ignore"), settings.get("target")
+    ):
         kind, frame = "text", read_table(path, texts=True)
     return from_frame(frame, kind, settings, str(path))
 
@@ -145,7 +148,7 @@ def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task
     if kind in ("classification", "regression"):
         if "x_test" in data:
             settings = {"test": (data["x_test"], data["y_test"]), **settings}
-        data = {"data": data["x"], "y": data["y"]}
+        data = {"data": data["x"], "y": data["y"], **{k: data[k] for k in ("group", "group_test") if k in data}}
     return made(_maker(ARRAYS, kind, path), {**data, **settings}, str(path))
 
 
