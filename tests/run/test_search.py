@@ -303,16 +303,14 @@ def test_resuming_takes_the_search_and_not_the_random_one_beside_it(tmp_path):
 
 def test_a_perfect_accuracy_is_not_told_as_certain():
     torch = pytest.importorskip("torch")
-    from archwright.run.finish import _interval
+    from archwright.run.tested import _interval
+    from archwright.task import Part
     from archwright.task.metrics import classification_metrics
 
-    class Perfect:
-        metrics = classification_metrics()
-
-        def score(self, output, target, names):
-            return {"accuracy": 1.0}
-
-    low, high = _interval(Perfect(), "accuracy", [torch.zeros(360, 2)], torch.zeros(360), 0)
+    part = Part(torch.zeros(360, 1), torch.zeros(360, dtype=torch.int64))
+    always = torch.tensor([[1.0, 0.0]]).repeat(360, 1)
+    ends = _interval(classification_metrics()["accuracy"], [always], part, 0)
+    low, high = ends["low"], ends["high"]
     assert high == 1.0
     assert low == pytest.approx(1 - 3.69 / 360, abs=1e-4)  # Clopper & Pearson: about 1 - ln(2 / 0.05) / n
 

@@ -4,15 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.metrics import (
-    accuracy_score,
-    balanced_accuracy_score,
-    f1_score,
-    log_loss,
-    precision_score,
-    recall_score,
-    roc_auc_score,
-)
 
 from archwright import nn
 from archwright.errors import DataError, EvaluationError
@@ -23,6 +14,7 @@ from archwright.nn import materialize
 from archwright.task import Multimodal
 from archwright.task.preparation import Preparation
 from archwright.testing import TaskContract
+from archwright.testing.task import sklearn_classification
 from archwright.trial import Proposal
 
 
@@ -50,17 +42,7 @@ class TestMultimodal(TaskContract):
         return Multimodal({"photo": x["photo"][:n], "facts": x["facts"][:n]}, y[:n])
 
     def library(self, task, output, target):
-        called, shares = output.argmax(1), output.double().softmax(1)
-        macro = {"average": "macro", "zero_division": 0}
-        return {
-            "accuracy": accuracy_score(target, called),
-            "balanced_accuracy": balanced_accuracy_score(target, called),
-            "precision": precision_score(target, called, **macro),
-            "recall": recall_score(target, called, **macro),
-            "f1": f1_score(target, called, **macro),
-            "roc_auc": roc_auc_score(target, shares[:, 1]),
-            "log_loss": log_loss(target, shares),
-        }
+        return sklearn_classification(output, target)
 
 
 def test_pieces_lie_side_by_side_and_each_is_prepared_as_its_kind_is():

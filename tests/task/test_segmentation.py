@@ -11,7 +11,7 @@ from archwright.errors import DataError, EvaluationError
 from archwright.evaluator import Recipe, Training
 from archwright.export import export, predict
 from archwright.export.card import Card
-from archwright.run.finish import _interval
+from archwright.run.tested import _interval
 from archwright.task import PixelAugmentation, Segmentation
 from archwright.task.pixels import VOID, PixelLoss, confusion
 from archwright.testing import TaskContract
@@ -180,7 +180,8 @@ def test_the_interval_of_the_test_is_that_of_whole_matrices():
     task = Segmentation(*scenes(60))
     target = task.train.targets
     output = task.kept(torch.randn(len(target), 3, 16, 16))
-    low, high = _interval(task, "mean_iou", [output], target, seed=0)
+    ends = _interval(task.metrics["mean_iou"], [output], task.train, seed=0)
+    low, high = ends["low"], ends["high"]
     assert low < task.score(output, target)["mean_iou"] < high
     assert high - low < 0.05
 

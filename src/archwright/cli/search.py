@@ -76,6 +76,7 @@ def search(
     group: options.Group = None,
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
+    on_bad_box: options.OnBadBox = None,
     out: options.OutFolder = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -96,8 +97,8 @@ def search(
     if budget is None and trials is None and epochs is None:
         budget = options.DEFAULT_BUDGET
     reading = learning.data_options(
-        target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
-        season=season, time=time, group=group,
+        target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, on_bad_box=on_bad_box, text=text,
+        horizon=horizon, context=context, season=season, time=time, group=group,
     )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:

@@ -284,8 +284,8 @@ def _warn(about: dict[str, Any]) -> None:
     """Say what is known of how far the supernet can be believed."""
     if about["algorithm"] == "pc-darts":
         console.note(
-            "pc-darts trained candidates on a part of the channels: with its shared weights whole networks are measured "
-            "wrongly. Its gates are what it is for: archwright search DATA --strategy pc-darts"
+            "pc-darts trained candidates on a part of the channels: with its shared weights whole networks are "
+            "measured wrongly. Its gates are what it is for: archwright search DATA --strategy pc-darts"
         )
     for warning in (about.get("trust") or {}).get("warnings", ()):
         console.note(warning)
@@ -331,8 +331,8 @@ def _tell(
     shown = console.out()
     shown.print(tables.front(best, goals) if several else tables.leaderboard(best, goals, top))
     shown.print(
-        f"\n{len(done):,} of {len(trials):,} architectures measured with shared weights, none trained. Before you believe "
-        "one, train it.",
+        f"\n{len(done):,} of {len(trials):,} architectures measured with shared weights, none trained. Before you "
+        "believe one, train it.",
         soft_wrap=True,
     )
     to, number = shlex.quote(str(where)), best[0].number

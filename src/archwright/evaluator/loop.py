@@ -31,7 +31,7 @@ __all__ = ["Best", "State", "autocast", "in_layout", "laid_out", "observed", "ou
 CACHED = 2**17
 """Numbers in an evaluation batch on a CPU. Larger ones fall out of its caches: a 28x28 CNN then takes twice as long."""
 
-SLOW_METRICS = frozenset({"precision", "recall", "f1", "roc_auc", "bleu", "chrf"})
+SLOW_METRICS = frozenset({"precision", "recall", "f1", "roc_auc", "ece", "bleu", "chrf", "map"})
 """As slow as some epochs: only measured at the end, if not the main metric."""
 
 
@@ -100,7 +100,7 @@ def train(
     precise = autocast(recipe.precision, device)
     window = min(5, max(1, (epochs - start) // 10))
     last = recipe.keep == "last"
-    names = [n for n in task.metrics if n == task.metric or n not in SLOW_METRICS]
+    names = [n for n, m in task.metrics.items() if n == task.metric or not (m.grouped or n in SLOW_METRICS)]
     for epoch in range(start + 1, epochs + 1):
         state.module.train()
         order = torch.randperm(len(part), generator=draws, device=device)

@@ -73,7 +73,7 @@ class Shared:
         if not torch.isfinite(output).all():
             raise EvaluationError("non-finite output on validation with shared weights")
         return Measurement(
-            metrics=self.task.score(output, validation.targets),
+            metrics=self.task.score(output, validation.targets, groups=validation.groups),
             costs={"params": float(sum(p.numel() for p in module.parameters() if p.requires_grad))},
             seconds=time.monotonic() - started,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from archwright.errors import EvaluationError
 from archwright.evaluator import checkpoint
@@ -175,7 +175,7 @@ class Training:
         module.load_state_dict(state.best.weights)
         validation = self._on_device("validation")
         kept = observed(module, self.task, validation.inputs, self.recipe.layout)
-        return module, self.task.score(kept, validation.targets)
+        return module, self.task.score(kept, validation.targets, groups=validation.groups)
 
     def _measurement(
         self, state: State, metrics: Mapping[str, float], started: float, before: int, extra: dict[str, Any]
@@ -201,7 +201,7 @@ class Training:
         """A part of the data on the device, sent there once."""
         if name not in self._resident:
             part = self.task.train_and_validation() if name == "train+validation" else getattr(self.task, name)
-            self._resident[name] = Part(_sent(part.inputs, self._device), _sent(part.targets, self._device))
+            self._resident[name] = part.to(self._device)
         return self._resident[name]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -209,10 +209,6 @@ class Training:
 
     def __repr__(self) -> str:
         return f"Training({self.task!r}, {self.recipe!r})"
-
-
-def _sent(tensor: Tensor, device: torch.device) -> Tensor:
-    return tensor if tensor.device == device else tensor.to(device)
 
 
 def _plain(module: nn.Module) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from archwright.objective.goals import (
     COSTS,
+    GAP,
     Ceiling,
     Goal,
     Objectives,
@@ -25,6 +26,7 @@ from archwright.objective.reward import WeightedReward
 
 __all__ = [
     "COSTS",
+    "GAP",
     "Ceiling",
     "Goal",
     "Objectives",

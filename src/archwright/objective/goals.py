@@ -25,6 +25,10 @@ COSTS = ("params", "macs", "bytes", "peak_bytes", "latency_ms")
 """Costs that are known before training: trainable parameters, multiply-accumulates of one inference, bytes of
 weights and buffers, peak bytes of activations at batch 1, and measured milliseconds of one inference."""
 
+GAP = "gap_"
+"""Metrics so called tell how far groups of samples are apart (`archwright.task.Groups`): known after training only, and
+yet what a ceiling may be on."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -52,18 +56,23 @@ class Goal:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A cost that must not exceed a limit. Made by `at_most`."""
+    """A cost, or a gap between groups, that must not exceed a limit. Made by `at_most`."""
 
     cost: str
     limit: float
 
     def __post_init__(self) -> None:
-        if self.cost not in COSTS:
+        if self.cost not in COSTS and not self.measured:
             raise ObjectiveError(f"at_most cannot limit {self.cost!r}. {did_you_mean(self.cost, COSTS)}")
         if isinstance(self.limit, bool) or not isinstance(self.limit, (int, float)) or not 0 < self.limit < math.inf:
             raise ObjectiveError(
                 f"at_most({self.cost}={self.limit!r}) can never hold, or always does: give a finite number above zero"
             )
+
+    @property
+    def measured(self) -> bool:
+        """Whether a network must be trained before it can be told."""
+        return self.cost.startswith(GAP)
 
     def __str__(self) -> str:
         return f"{self.cost} at most {format_cost(self.cost, self.limit)}"
@@ -85,6 +94,9 @@ def minimize(metric: str) -> Goal:
 
 def at_most(**limits: float | str) -> tuple[Ceiling, ...]:
     """Ceilings on costs that are known before training; a network above one is never trained.
+
+    A gap between groups of samples, such as ``gap_accuracy=0.05``, can have a ceiling too: it is looked at after
+    training, and a network above it loses to every one below.
 
     Args:
         limits: Limits by cost (see `COSTS`), as numbers or as people write them.
@@ -118,6 +130,11 @@ def parse_cost(cost: str, value: float | str) -> float:
         if not isinstance(value, str) or bare:  # already milliseconds
             return parse_seconds(float(value) if bare else value, where=where, error=ObjectiveError)
         return parse_seconds(value, where=where, error=ObjectiveError) * 1000
+    if cost.startswith(GAP):
+        try:
+            return float(value)
+        except ValueError:
+            raise ObjectiveError(f"{where}: {value!r} is not a number: write for example 0.05") from None
     raise ObjectiveError(f"at_most cannot limit {cost!r}. {did_you_mean(cost, COSTS)}")
 
 
@@ -175,7 +192,7 @@ class Objectives:
     @property
     def needs(self) -> frozenset[str]:
         """Names of the costs that must be known before training: those with a ceiling."""
-        return frozenset(c.cost for c in self.ceilings)
+        return frozenset(c.cost for c in self.ceilings if not c.measured)
 
     @property
     def costs(self) -> frozenset[str]:
@@ -207,12 +224,17 @@ class Objectives:
     def violation(self, costs: Mapping[str, float]) -> float:
         """By how much ceilings are exceeded: the sum of ``max(0, cost / limit - 1)``; 0 means that all hold.
 
+        Args:
+            costs: Costs by name, and after training metrics beside them: a gap that is not among them is let pass.
+
         Raises:
             ObjectiveError: A cost with a ceiling is missing, or not a number.
         """
         total = 0.0
         for ceiling in self.ceilings:
             if ceiling.cost not in costs:
+                if ceiling.measured:
+                    continue
                 raise ObjectiveError(f"{ceiling}: its cost was not measured. {did_you_mean(ceiling.cost, costs)}")
             cost = costs[ceiling.cost]
             if math.isnan(cost):

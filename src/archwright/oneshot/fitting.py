@@ -132,7 +132,7 @@ class _Ceilings:
     """Real costs, asked for once an architecture: measured latency is never twice the same."""
 
     def __init__(self, objectives: Objectives | None, costs: Costs):
-        self.objectives = objectives if objectives is not None and objectives.ceilings else None
+        self.objectives = objectives if objectives is not None and objectives.needs else None
         self.costs = costs
         self.names = tuple(sorted(self.objectives.needs)) if self.objectives else ()
         self.least: dict[str, float] = {}
@@ -160,6 +160,7 @@ class _Ceilings:
             f"{c.cost} {format_cost(c.cost, self.least[c.cost]) if c.cost in self.least else 'unknown'} at least "
             f"(ceiling {format_cost(c.cost, c.limit)})"
             for c in self.objectives.ceilings
+            if not c.measured
         )
         return NothingFitsError(
             f"no architecture meets the ceilings: {where}, the cheapest had {cheapest}. Raise the ceiling, or give a "

@@ -98,14 +98,14 @@ class Session:
         self.space: Space = task.space() if space is None else space if isinstance(space, Space) else Space(space)
         self.device = device_of(options.device)
         seed = self.seed = options.seed
-        train = Part(task.train.inputs.to(self.device), task.train.targets.to(self.device))
+        train = task.train.to(self.device)
         held: Part | None = None
         if share < 1:
             train, held = divided(train, share, seed)
         augmented = task if self.recipe.augment else None
         self.batches = Batches(train, self.recipe.batch_for(len(train)), seed, 1, augmented)
         self.held = None if held is None else Batches(held, min(self.batches.size, len(held)), seed, 2, None)
-        self.validation = Part(task.validation.inputs.to(self.device), task.validation.targets.to(self.device))
+        self.validation = task.validation.to(self.device)
         supernet = Supernet(self.space, task.input_shape, seed=derived(seed, 0), partial=partial, checkpoint=checkpoint)
         self.supernet: Supernet = in_layout(supernet.to(self.device), self.recipe.layout)  # type: ignore[assignment]
         self.optimizer = make_optimizer(self.supernet, self.recipe)
@@ -223,7 +223,8 @@ class Session:
     def metric(self, gates: Callable[[int], Architecture | Sequence[int | Tensor]]) -> float:
         """The goal's metric on validation."""
         name = self.objectives.goals[0].metric
-        return self.task.score(self.outputs(gates, self.validation), self.validation.targets, [name])[name]
+        part = self.validation
+        return self.task.score(self.outputs(gates, part), part.targets, [name], part.groups)[name]
 
     def descend(self) -> None:
         """A step of the weights along the gradient that is there."""

@@ -66,6 +66,7 @@ def sentence(record: RunRecord) -> str:
         why = " and ".join(f"{n:,} {s}" for s, n in counts.items() if n and s != "done") or "none measured"
         return f"No network was measured in {seen}: {why}."
     costs = final_costs(record)
+    broken = "" if won.violation <= 0 else ", though it does not meet every ceiling"
     named = (
         f"A network of {count(costs['params'])} parameters"
         if "params" in costs
@@ -81,7 +82,7 @@ def sentence(record: RunRecord) -> str:
         if per_seed:
             spread.append(plural(len(per_seed), "seed"))
         inside = f" ({', '.join(spread)})" if spread else ""
-        return f"{named} reaches {metric(test['mean'])} test {name}{inside}, chosen from {seen}."
+        return f"{named} reaches {metric(test['mean'])} test {name}{inside}, chosen from {seen}{broken}."
     reached = ", ".join(
         f"{metric(value(won, g.metric))} validation {g.metric.replace('_', ' ')}"
         if won.measurement and g.metric in won.measurement.metrics
@@ -92,7 +93,6 @@ def sentence(record: RunRecord) -> str:
         return (
             f"{named} reaches {reached} with the shared weights of a supernet, the best of {seen}; none is trained yet."
         )
-    broken = "" if won.violation <= 0 else ", though it does not meet every ceiling"
     return f"{named} reaches {reached}, the best of {seen}{broken}; no final choice has been made."
 
 
@@ -124,8 +124,13 @@ class Held:
 
 
 def ceilings(record: RunRecord) -> tuple[Held, ...]:
-    """Each ceiling beside what the chosen network has."""
-    costs = final_costs(record)
+    """Each ceiling beside what the chosen network has; a gap between groups as on test, or else in its trial."""
+    costs: dict[str, float] = dict(final_costs(record))
+    test = (record.final or {}).get("test") or {}
+    for ceiling in record.objectives.ceilings:
+        if ceiling.measured and record.winner is not None:
+            found = test[ceiling.cost]["mean"] if ceiling.cost in test else value(record.winner, ceiling.cost)
+            costs |= {} if found is None else {ceiling.cost: found}
     return tuple(Held(c.cost, c.limit, costs.get(c.cost)) for c in record.objectives.ceilings)
 
 

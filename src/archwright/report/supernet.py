@@ -159,7 +159,8 @@ def summary(record: RunRecord) -> list[str]:
         return []
     first = (phase.get("top") or [{}])[0].get("metrics", {}).get(phase["metric"])
     trained = f"{plural(len(phase['history']), 'epoch')} ({duration(phase['seconds'])})"
-    said = f"A supernet, which holds all architectures with shared weights, was trained by {phase['algorithm']} for {trained}"
+    said = f"A supernet, which holds all architectures with shared weights, was trained by {phase['algorithm']}"
+    said += f" for {trained}"
     if phase.get("stopped"):
         said += f", and ended early: {phase['stopped']}"
     lines = [said + "."]

@@ -210,8 +210,9 @@ def resume(
         meta = run.meta
         if SHARED_WEIGHTS in (meta.get("notes") or {}) and evaluate is None:
             raise ResumeError(
-                f"run '{run.name}' measured a supernet's shared weights, and trained nothing: search the supernet again "
-                "(archwright supernet search), or begin a search with what it found (archwright search --warm-start)"
+                f"run '{run.name}' measured a supernet's shared weights, and trained nothing: search the supernet "
+                "again (archwright supernet search), or begin a search with what it found (archwright search "
+                "--warm-start)"
             )
         objectives = Objectives.from_json(json.dumps(meta["objectives"]))
         recipe = Recipe.from_json(meta["recipe"]) if meta["recipe"] else None

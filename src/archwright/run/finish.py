@@ -12,22 +12,19 @@ import numpy as np
 
 from archwright.errors import EvaluationError
 from archwright.evaluator import Context
-from archwright.objective import Objectives, best, minimize, ranked
-from archwright.run.loop import CHOOSING, evaluation_seed
+from archwright.objective import GAP, Objectives, best, minimize, ranked
+from archwright.run.loop import CHOOSING, evaluation_seed, violation_of
 from archwright.run.plan import FinalPlan
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from archwright.evaluator import Training
     from archwright.task import Part, Task
 
 __all__ = ["Chosen", "Refit", "choose", "finish"]
-
-CONFIDENCE = 0.95
-RESAMPLES = 1000
 
 TRAINED = Objectives.of([minimize("train_loss")])
 """What the workers of the final choice are asked for: that the training ended in numbers."""
@@ -75,8 +72,13 @@ class Chosen:
 
 
 def choose(trials: Sequence[Trial], objectives: Objectives, candidates: int) -> list[Trial]:
-    """The trials to train again: the best of the leaderboard and, with several goals, the front's knee."""
-    order = list(ranked([t for t in trials if t.status == "done" and t.violation == 0]))
+    """The trials to train again: the best of the leaderboard and, with several goals, the front's knee.
+
+    Where none is within a ceiling on what training alone tells, those nearest to it: better a network that says so
+    than none.
+    """
+    done = [t for t in trials if t.status == "done"]
+    order = list(ranked([t for t in done if t.violation == 0] or done))
     if len(objectives.goals) > 1 and order:
         knee = best(order)
         order = [knee, *order] if knee is not None else order
@@ -150,9 +152,12 @@ def finish(
     if not trained:
         raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")
     modules = [_load(training, winner, folder / f"{o.number}.pt") for o in sorted(trained, key=lambda o: o.number)]
-    part = training.task.open_test()
-    outputs = _outputs(training.task, part, modules)
-    test = _test(training.task, part, outputs, objectives, seed)
+    task = training.task
+    from archwright.run.tested import CONFIDENCE, tested
+
+    part = task.open_test()
+    named = (task.metric, *(g.metric for g in objectives.goals), *(c.cost for c in objectives.ceilings))
+    wanted = frozenset({*named, f"{GAP}{task.metric}"})
     outcome = {
         "chosen": winner.number,
         "architecture": dict(winner.architecture),
@@ -166,10 +171,8 @@ def finish(
             }
             for t, measured in zip(picked, validated, strict=True)
         ],
-        "test": test,
-        "test_size": len(part),
-        **_references(training.task, part),
-        **_calibration(training.task, part, outputs),
+        **tested(task, part, modules, wanted, seed),
+        **_references(task, part),
         "confidence": CONFIDENCE,
         "costs": dict(winner.measurement.costs) if winner.measurement else {},
         "seconds": time.monotonic() - began,
@@ -201,11 +204,21 @@ def _winner(picked: Sequence[Trial], validated: Sequence[Sequence[Any]], objecti
     means: list[Trial] = []
     for trial, measured in zip(picked, validated, strict=True):
         if measured:
-            scores = np.mean([objectives.scores(_with_costs(m, trial)) for m in measured], axis=0)
+            told = [_with_costs(m, trial) for m in measured]
+            scores = np.mean([objectives.scores(m) for m in told], axis=0)
+            metrics = {name: float(np.mean([m.metrics[name] for m in told])) for name in told[0].metrics}
             means.append(
-                Trial(trial.number, trial.proposal, "done", trial.measurement, tuple(scores.tolist()), key=trial.key)
+                Trial(
+                    trial.number,
+                    trial.proposal,
+                    "done",
+                    trial.measurement,
+                    tuple(scores.tolist()),
+                    violation_of(objectives, replace(told[0], metrics=metrics)),
+                    key=trial.key,
+                )
             )
-    chosen = best(means) if means else None
+    chosen = best(means) or (ranked(means)[0] if means else None)
     return next(t for t in picked if chosen is None or t.number == chosen.number)
 
 
@@ -239,67 +252,3 @@ def _references(task: Task, test: Part) -> dict[str, Any]:
         return {"references": task.references(task.train_and_validation(), test)}
     except Exception as error:  # of any library
         return {"references": {}, "references_failed": f"{type(error).__name__}: {error}"}
-
-
-def _outputs(task: Task, part: Part, modules: Sequence[nn.Module]) -> list[Tensor]:
-    """What each network says of the test part; nothing where the task keeps none."""
-    from archwright.evaluator.loop import observed
-
-    return [observed(m, task, part.inputs) for m in modules] if len(part) else []
-
-
-def _calibration(task: Task, part: Part, outputs: Sequence[Tensor]) -> dict[str, Any]:
-    """How the probabilities of the network that is given away compare with how often it is right."""
-    from archwright.task.calibration import calibration
-    from archwright.task.targets import Classes
-
-    if not outputs or not isinstance(task.preparation.targets, Classes):
-        return {}
-    return {"calibration": calibration(outputs[0], part.targets)}
-
-
-def _test(
-    task: Task, part: Part, outputs: Sequence[Tensor], objectives: Objectives, seed: int
-) -> dict[str, dict[str, Any]]:
-    """Every metric on the test part, which was opened for this, once; none where the task keeps no test part."""
-    if not outputs:
-        return {}
-    found: dict[str, dict[str, Any]] = {}
-    for name in task.metrics:
-        per_seed = [task.score(out, part.targets, [name])[name] for out in outputs]
-        found[name] = {"per_seed": per_seed, "mean": float(np.mean(per_seed)), "deviation": _deviation(per_seed)}
-    for name in {g.metric for g in objectives.goals if g.metric in task.metrics} | {task.metric}:
-        found[name]["low"], found[name]["high"] = _interval(task, name, outputs, part.targets, seed)
-    return found
-
-
-def _deviation(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-
-
-def _interval(task: Task, name: str, outputs: Sequence[Tensor], targets: Tensor, seed: int) -> tuple[float, float]:
-    """A percentile bootstrap over test samples of the mean over seeds (Efron & Tibshirani, 1993, chapter 13).
-
-    Where an accuracy is 1 every resample is 1 too, which would claim certainty: the lower end is then the exact
-    one of Clopper & Pearson (1934) for n successes in n.
-    """
-    import torch
-
-    generator = torch.Generator().manual_seed(seed)
-    n = len(targets)
-    tail = (1 - CONFIDENCE) / 2
-    metric = task.metrics[name]
-    # Where the metric is one of a mean over samples, the networks' outputs need not be gone through again and again.
-    values = [metric.each(out, targets) for out in outputs] if metric.each is not None else []
-    means = []
-    for _ in range(RESAMPLES):
-        rows = torch.randint(n, (n,), generator=generator)
-        if values:
-            found = [float(metric.after(v[rows].double().mean(0))) for v in values]
-        else:
-            found = [task.score(out[rows], targets[rows], [name])[name] for out in outputs]
-        means.append(np.mean(found))
-    low, high = np.quantile(means, [tail, 1 - tail])
-    if name == "accuracy" and low == high == 1.0:
-        low = tail ** (1 / n)
-    return float(low), float(high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,7 @@ from archwright.strategy import Strategy
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 
-__all__ = ["CHOOSING", "Keep", "Loop", "Watcher", "evaluation_seed"]
+__all__ = ["CHOOSING", "Keep", "Loop", "Watcher", "evaluation_seed", "violation_of"]
 
 Keep = Callable[[Trial, int, int], None]
 """Called with each trial, its place in the order of tells, and how many had been told when it was asked for."""
@@ -212,7 +212,7 @@ class Loop:
             outcome.status,
             measured,
             self.objectives.scores(measured) if outcome.status == "done" and measured is not None else None,
-            _violation(self.objectives, measured),
+            violation_of(self.objectives, measured),
             outcome.reason,
             asked.key,
             asked.seed,
@@ -246,9 +246,11 @@ class Loop:
             self._by_key.setdefault((trial.key, trial.proposal.epochs), trial)
 
 
-def _violation(objectives: Objectives, measured: Measurement | None) -> float:
-    costs: Mapping[str, float] = measured.costs if measured is not None else {}
-    return objectives.violation(costs) if objectives.needs <= costs.keys() else 0.0
+def violation_of(objectives: Objectives, measured: Measurement | None) -> float:
+    """By how much a measurement exceeds ceilings, as far as its costs and metrics tell."""
+    if measured is None or not objectives.needs <= measured.costs.keys():
+        return 0.0
+    return objectives.violation({**measured.metrics, **measured.costs})
 
 
 def evaluation_seed(seed: int, number: int, stage: int = SEARCHING) -> int:

@@ -83,7 +83,9 @@ def _rescored(trials: Sequence[Trial], objectives: Objectives, name: str) -> lis
             if violation > 0:
                 found.append(replace(trial, status="infeasible", scores=None, violation=violation))
             elif trial.status == "done":
-                found.append(replace(trial, scores=objectives.scores(trial.measurement), violation=0.0))
+                told = {**trial.measurement.metrics, **trial.measurement.costs}
+                violation = objectives.violation(told)
+                found.append(replace(trial, scores=objectives.scores(trial.measurement), violation=violation))
             elif trial.status == "failed":
                 found.append(trial)
         except ObjectiveError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from archwright.errors import EvaluationError, ObjectiveError, SpaceError, did_you_mean
 from archwright.evaluator import Evaluator, Function, Recipe
-from archwright.objective import COSTS, Goal, Objectives
+from archwright.objective import COSTS, GAP, Goal, Objectives
 from archwright.run.budget import Budget
 from archwright.run.plan import FINISH_SHARE, search_epochs
 from archwright.space import Architecture, Space
@@ -91,6 +91,11 @@ def make_problem(
                 f"{goal}: task {task.name!r} does not measure {goal.metric!r}. "
                 + did_you_mean(goal.metric, [*task.metrics, *COSTS])
             )
+    for ceiling in goals.ceilings:
+        if ceiling.measured and ceiling.cost not in task.metrics:
+            gaps = [name for name in task.metrics if name.startswith(GAP)]
+            hint = did_you_mean(ceiling.cost, gaps) if gaps else "It knows of no groups: give group= with the data"
+            raise ObjectiveError(f"{ceiling}: task {task.name!r} does not measure {ceiling.cost!r}. {hint}")
     from archwright.evaluator import Training
 
     training = Training(found, task, recipe, device=device, tune=False)

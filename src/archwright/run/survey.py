@@ -98,7 +98,10 @@ def survey(
 
 def _used(objectives: Objectives, costs: Mapping[str, float]) -> float:
     """The largest share that is used of any ceiling; measured latency, which is never twice the same, is left out."""
-    return max((costs[c.cost] / c.limit for c in objectives.ceilings if c.cost != "latency_ms"), default=0.0)
+    return max(
+        (costs[c.cost] / c.limit for c in objectives.ceilings if c.cost in costs and c.cost != "latency_ms"),
+        default=0.0,
+    )
 
 
 def _nearest(  # type: ignore[no-untyped-def]
@@ -122,6 +125,7 @@ def _nearest(  # type: ignore[no-untyped-def]
             f"{c.cost} {format_cost(c.cost, min(*(f[2][c.cost] for f in found), costs[c.cost]))} at least (ceiling "
             f"{format_cost(c.cost, c.limit)})"
             for c in objectives.ceilings
+            if not c.measured
         )
         raise NothingFitsError(
             f"no architecture of the space meets the ceilings: of {len(found):,} random ones and {tried:,} steps from "

@@ -206,7 +206,9 @@ class GaussianProcess(Strategy):
             costs = dict(trial.measurement.costs) if trial.measurement is not None else {}
             if self._known is not None:
                 costs.update(self._known.of(self._codes[i]) or {})
-            excused = scores is not None or (trial.status == "infeasible" and self._known is not None)
+            # A ceiling on what training alone tells is learnt as the chance of success is.
+            good = scores is not None and trial.violation <= 0
+            excused = good or (trial.status == "infeasible" and self._known is not None)
             self._history.add(np.append(x, epochs), scores, costs, excused)
 
     def _features(self, codes: NDArray[np.int32], key: int) -> Array:

@@ -9,9 +9,23 @@ from torch import Tensor
 
 from archwright.errors import DataError
 
-__all__ = ["calibration"]
+__all__ = ["calibration", "misses"]
 
 BINS = 15
+
+
+def misses(output: Tensor, target: Tensor) -> Tensor:
+    """For each sample and bin how much more right than sure it is, 0 in other bins: (n, bins).
+
+    The expected calibration error is the sum over bins of the absolute value of the mean over samples.
+    """
+    sure, called = output.double().softmax(1).max(1)
+    found = torch.zeros(len(output), BINS, dtype=torch.float64, device=output.device)
+    return found.scatter_(1, _place(sure, BINS)[:, None], ((called == target).double() - sure)[:, None])
+
+
+def _place(sure: Tensor, bins: int) -> Tensor:
+    return (sure * bins).ceil().clamp(1, bins).long() - 1  # a bin holds its upper edge, as in the paper
 
 
 def calibration(output: Tensor, target: Tensor, *, bins: int = BINS) -> dict[str, Any]:
@@ -37,7 +51,7 @@ def calibration(output: Tensor, target: Tensor, *, bins: int = BINS) -> dict[str
         raise DataError(f"calibration of {len(output)} samples in {bins} bins: at least one of each is needed")
     sure, called = output.double().softmax(1).max(1)
     right = (called == target).double()
-    place = (sure * bins).ceil().clamp(1, bins).long() - 1  # a bin holds its upper edge, as in the paper
+    place = _place(sure, bins)
     found, error = [], 0.0
     for i in range(bins):
         here = place == i

@@ -12,6 +12,7 @@ from archwright.task.arrays import Layout, image_array
 from archwright.task.augment import ImageAugmentation
 from archwright.task.baseline import ResidualConv, fitted
 from archwright.task.classification import ClassWeight, Labelled, check_test_pair
+from archwright.task.groups import Groups
 from archwright.task.inputs import ImageInputs
 from archwright.task.preparation import Preparation
 from archwright.task.reading import BadImage, read_image_folder
@@ -35,6 +36,9 @@ class ImageClassification(Task):
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches. By default small affine maps, with the background found in the
             data moved in at the borders, and mirroring for colour images only (mirrored digits are other digits).
+        group: The group of each sample, such as who is in the picture: texts, integers or booleans. Every metric then
+            has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group_test: The groups of the official test samples.
         test_share: Of all samples; 0 for no test part.
         validation_share: Of the samples that are not test.
         split_seed: The same seed gives the same parts.
@@ -60,6 +64,8 @@ class ImageClassification(Task):
         class_weight: ClassWeight = "auto",
         metric: str | None = None,
         augmentation: Augmentation | None = None,
+        group: Any = None,
+        group_test: Any = None,
         test_share: float = 0.2,
         validation_share: float = 0.2,
         split_seed: int = 0,
@@ -85,6 +91,7 @@ class ImageClassification(Task):
             n_outputs=len(labelled.classes.labels),
             augmentation=augmentation,
             facts=labelled.facts(source),
+            groups=None if group is None else Groups.of(group, labelled.split, group_test),
             **labelled.learning(class_weight, metric),
         )
 

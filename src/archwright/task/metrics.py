@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from archwright.errors import DataError
+from archwright.task.calibration import misses
 
 __all__ = [
     "Direction",
@@ -22,6 +23,7 @@ __all__ = [
     "accuracy",
     "balanced_accuracy",
     "classification_metrics",
+    "ece",
     "f1",
     "log_loss",
     "mae",
@@ -48,13 +50,16 @@ class Metric:
         each: ``(output, target) -> (n, ...)`` tensor, where the metric is a function of the mean over samples of
             these: resampling is then cheap.
         after: That function of the mean, which is float64 of shape (...); by default the mean itself.
+        of: The metric that this one compares between groups: `function` then takes the group of each sample, (n,)
+            int64, as a third argument.
     """
 
     name: str
     direction: Direction
-    function: Callable[[Tensor, Tensor], float]
+    function: Callable[..., float]
     each: Callable[[Tensor, Tensor], Tensor] | None = None
     after: Callable[[Tensor], float] = float
+    of: Metric | None = None
 
     @classmethod
     def of_mean(
@@ -67,9 +72,18 @@ class Metric:
         """A function `after` of the mean over samples of `each`."""
         return cls(name, direction, _OfMean(each, after), each, after)
 
-    def __call__(self, output: Tensor, target: Tensor) -> float:
-        """The number for outputs and targets of equal length."""
-        return float(self.function(output, target))
+    @property
+    def grouped(self) -> bool:
+        """Whether it compares groups of samples."""
+        return self.of is not None
+
+    def __call__(self, output: Tensor, target: Tensor, groups: Tensor | None = None) -> float:
+        """The number for outputs and targets of equal length, and the groups of the samples where it is `grouped`."""
+        if self.grouped and groups is None:
+            raise DataError(
+                f"{self.name} compares groups of samples, and none are given: score(..., groups=part.groups)"
+            )
+        return float(self.function(output, target, groups) if self.grouped else self.function(output, target))
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,58 @@ def roc_auc(output: Tensor, target: Tensor) -> float:
     return sum(areas) / len(areas) if areas else 0.5
 
 
+# The same as functions of a mean over samples, so that resampling costs little.
+
+
+def _right(output: Tensor, target: Tensor) -> Tensor:
+    return (output.argmax(1) == target).double()
+
+
+def _log_losses(output: Tensor, target: Tensor) -> Tensor:
+    return F.cross_entropy(output.double(), target, reduction="none")
+
+
+def _marks(output: Tensor, target: Tensor) -> Tensor:
+    """For each sample and class whether it is called, is there, and both: (n, 3, classes)."""
+    called = F.one_hot(output.argmax(1), output.shape[1])
+    there = F.one_hot(target, output.shape[1])
+    return torch.stack([called, there, called * there], 1).float()
+
+
+def _total(mean: Tensor) -> float:
+    return mean.abs().sum().item()
+
+
+def _share(part: Tensor, whole: Tensor) -> Tensor:
+    """Of the whole, and 0 of nothing."""
+    return torch.where(whole > 0, part / whole.clamp_min(1e-300), 0.0)
+
+
+def _balanced_of(mean: Tensor) -> float:
+    _, there, right = mean
+    return (right[there > 0] / there[there > 0]).mean().item()
+
+
+def _precision_of(mean: Tensor) -> float:
+    called, _, right = mean
+    return _share(right, called).mean().item()
+
+
+def _recall_of(mean: Tensor) -> float:
+    _, there, right = mean
+    return _share(right, there).mean().item()
+
+
+def _f1_of(mean: Tensor) -> float:
+    called, there, right = mean
+    return _share(2 * right, called + there).mean().item()
+
+
+def ece(output: Tensor, target: Tensor) -> float:
+    """The expected calibration error in 15 bins: see `archwright.task.calibration.calibration`."""
+    return _total(misses(output, target).mean(0))
+
+
 def per_class(output: Tensor, target: Tensor, classes: Sequence[Any]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and count of every class, as JSON."""
     columns = zip(
@@ -169,13 +235,14 @@ def classification_metrics() -> dict[str, Metric]:
     return {
         m.name: m
         for m in (
-            Metric("accuracy", "maximize", accuracy),
-            Metric("balanced_accuracy", "maximize", balanced_accuracy),
-            Metric("precision", "maximize", precision),
-            Metric("recall", "maximize", recall),
-            Metric("f1", "maximize", f1),
+            Metric("accuracy", "maximize", accuracy, _right),
+            Metric("balanced_accuracy", "maximize", balanced_accuracy, _marks, _balanced_of),
+            Metric("precision", "maximize", precision, _marks, _precision_of),
+            Metric("recall", "maximize", recall, _marks, _recall_of),
+            Metric("f1", "maximize", f1, _marks, _f1_of),
             Metric("roc_auc", "maximize", roc_auc),
-            Metric("log_loss", "minimize", log_loss),
+            Metric("log_loss", "minimize", log_loss, _log_losses),
+            Metric("ece", "minimize", ece, misses, _total),
         )
     }
 
@@ -197,15 +264,38 @@ def r2(output: Tensor, target: Tensor) -> float:
     return (1 - wrong / spread.clamp_min(1e-12)).mean().item()
 
 
+def _squares(output: Tensor, target: Tensor) -> Tensor:
+    return (output.double() - target.double()).square().mean(1)
+
+
+def _root(mean: Tensor) -> float:
+    return mean.sqrt().item()
+
+
+def _distances(output: Tensor, target: Tensor) -> Tensor:
+    return (output.double() - target.double()).abs().mean(1)
+
+
+def _moments(output: Tensor, target: Tensor) -> Tensor:
+    """Of each sample and target the squared error, the target and its square: (n, 3, targets)."""
+    y = target.double()
+    return torch.stack([(output.double() - y).square(), y, y.square()], 1)
+
+
+def _r2_of(mean: Tensor) -> float:
+    wrong, y, squared = mean
+    return (1 - wrong / (squared - y.square()).clamp_min(1e-12)).mean().item()
+
+
 @dataclass(frozen=True)
 class _InUnits:
     """An error of regression in the units of the target: outputs and targets arrive standardised."""
 
-    function: Callable[[Tensor, Tensor], float]
+    function: Callable[[Tensor, Tensor], Any]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __call__(self, output: Tensor, target: Tensor) -> float:
+    def __call__(self, output: Tensor, target: Tensor) -> Any:
         mean = torch.tensor(self.mean, dtype=torch.float64, device=output.device)
         std = torch.tensor(self.std, dtype=torch.float64, device=output.device)
         return self.function(output.double() * std + mean, target.double() * std + mean)
@@ -218,7 +308,7 @@ def regression_metrics(mean: Sequence[float] = (0.0,), std: Sequence[float] = (1
     """
     units = tuple(mean), tuple(std)
     return {
-        "rmse": Metric("rmse", "minimize", _InUnits(rmse, *units)),
-        "mae": Metric("mae", "minimize", _InUnits(mae, *units)),
-        "r2": Metric("r2", "maximize", _InUnits(r2, *units)),
+        "rmse": Metric("rmse", "minimize", _InUnits(rmse, *units), _InUnits(_squares, *units), _root),
+        "mae": Metric("mae", "minimize", _InUnits(mae, *units), _InUnits(_distances, *units)),
+        "r2": Metric("r2", "maximize", _InUnits(r2, *units), _moments, _r2_of),
     }

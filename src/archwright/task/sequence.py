@@ -10,6 +10,7 @@ from archwright.task.arrays import Layout, sequence_array
 from archwright.task.augment import SequenceAugmentation
 from archwright.task.baseline import ResidualConv, fitted
 from archwright.task.classification import ClassWeight, Labelled, check_test_pair
+from archwright.task.groups import Groups
 from archwright.task.inputs import SequenceInputs
 from archwright.task.preparation import Preparation
 from archwright.task.task import Augmentation, Task
@@ -30,6 +31,9 @@ class SequenceClassification(Task):
         class_weight: ``"auto"``, ``"balanced"``, None or a weight a label; see `archwright.task.loss.class_weights`.
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches; by default small shifts in time, changes of amplitude, and noise.
+        group: The group of each sample, such as who is in the picture: texts, integers or booleans. Every metric then
+            has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group_test: The groups of the official test samples.
         test_share: Of all samples; 0 for no test part.
         validation_share: Of the samples that are not test.
         split_seed: The same seed gives the same parts.
@@ -54,6 +58,8 @@ class SequenceClassification(Task):
         class_weight: ClassWeight = "auto",
         metric: str | None = None,
         augmentation: Augmentation | None = None,
+        group: Any = None,
+        group_test: Any = None,
         test_share: float = 0.2,
         validation_share: float = 0.2,
         split_seed: int = 0,
@@ -71,6 +77,7 @@ class SequenceClassification(Task):
             n_outputs=len(labelled.classes.labels),
             augmentation=augmentation or SequenceAugmentation(),
             facts=labelled.facts(source),
+            groups=None if group is None else Groups.of(group, labelled.split, group_test),
             **labelled.learning(class_weight, metric),
         )
 

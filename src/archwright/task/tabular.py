@@ -17,10 +17,11 @@ from archwright.task.arrays import check_lengths
 from archwright.task.augment import TableAugmentation
 from archwright.task.baseline import ResidualMLP, fitted
 from archwright.task.classification import ClassWeight, Labelled
+from archwright.task.groups import Groups
 from archwright.task.loss import SquaredError
 from archwright.task.metrics import regression_metrics
 from archwright.task.preparation import Preparation
-from archwright.task.splits import divide, strata_of
+from archwright.task.splits import Split, divide, strata_of
 from archwright.task.table import Column, TableInputs, as_frame, kind_of
 from archwright.task.targets import Quantities, quantity_array
 from archwright.task.task import Augmentation, Part, Parts, Task
@@ -40,6 +41,8 @@ class _Table:
     missing_values: tuple[str, ...]
     target_names: tuple[str, ...]
     source: str
+    group: Any
+    group_test: Any
 
     @classmethod
     def read(
@@ -52,8 +55,12 @@ class _Table:
         ignore: Sequence[str],
         missing_values: Sequence[str],
         source: str | None,
+        group: Any,
+        group_test: Any,
+        keep_group: bool,
     ) -> _Table:
-        frame, targets, names = _divided(data, y, target, "the table")
+        column = group if isinstance(group, str) else None
+        frame, targets, names = _divided(data, y, target, "the table", column)
         test_frame, test_targets = None, None
         if test is not None:
             data_test, y_test = test if isinstance(test, tuple) else (test, None)
@@ -66,7 +73,10 @@ class _Table:
                 raise DataError(
                     f"{what} names {unknown[0]!r}, which is no column. {did_you_mean(unknown[0], frame.columns)}"
                 )
-        frame = TableInputs((), tuple(missing_values)).clean(frame.drop(columns=list(ignore)))
+        if column is not None:
+            group, group_test = _column(frame, column, "the table"), _column(test_frame, column, "the test table")
+            ignore = ignore if keep_group else (*ignore, column)
+        frame = TableInputs((), tuple(missing_values)).clean(frame.drop(columns=[*dict.fromkeys(ignore)]))
         kinds: dict[str, str] = {}
         for column in frame.columns:
             kind = "category" if column in categorical else kind_of(column, frame[column], "the table")
@@ -80,7 +90,10 @@ class _Table:
         if not kinds:
             raise DataError("the table has no column to learn from besides the target: add features")
         said = str(data) if isinstance(data, (str, Path)) else "table" if y is None else "arrays"
-        return cls(frame, targets, test_frame, test_targets, kinds, tuple(missing_values), names, source or said)
+        return cls(
+            frame, targets, test_frame, test_targets, kinds, tuple(missing_values), names, source or said,
+            group, group_test,
+        )  # fmt: skip
 
     def inputs(self, train: np.ndarray) -> TableInputs:
         """Measure the training rows."""
@@ -90,6 +103,10 @@ class _Table:
             if self.kinds[name] == "number":
                 Column(name, "number")(self.features[name])
         return TableInputs(columns, self.missing_values)
+
+    def groups(self, split: Split) -> Groups | None:
+        """The groups of the samples, where they are told apart."""
+        return None if self.group is None else Groups.of(self.group, split, self.group_test)
 
     def facts(self) -> dict[str, Any]:
         """What `Task.describe` says about the table."""
@@ -102,7 +119,16 @@ class _Table:
         }
 
 
-def _divided(data: Any, y: Any, target: str | None, where: str) -> tuple[pd.DataFrame, Any, tuple[str, ...]]:
+def _column(frame: pd.DataFrame | None, name: str, where: str) -> pd.Series | None:
+    """The column of groups."""
+    if frame is not None and name not in frame.columns:
+        raise DataError(f"{where} has no column of groups {name!r}. {did_you_mean(name, frame.columns)}")
+    return None if frame is None else frame[name]
+
+
+def _divided(
+    data: Any, y: Any, target: str | None, where: str, group: str | None = None
+) -> tuple[pd.DataFrame, Any, tuple[str, ...]]:
     """Features, targets and the targets' names; rows are counted by the caller's data."""
     frame = as_frame(data, where)
     if y is not None:
@@ -113,7 +139,7 @@ def _divided(data: Any, y: Any, target: str | None, where: str) -> tuple[pd.Data
             return frame, y.to_numpy(), tuple(map(str, y.columns))
         named = getattr(y, "name", None)
         return frame, y, (str(named) if named is not None else "y",)
-    name = str(target) if target is not None else str(frame.columns[-1])
+    name = str(target) if target is not None else str([c for c in frame.columns if c != group][-1])
     if name not in frame.columns:
         raise DataError(f"{where} has no target column {name!r}. {did_you_mean(name, frame.columns)}")
     column = frame[name]
@@ -159,6 +185,10 @@ class TabularClassification(Task):
         class_weight: ``"auto"``, ``"balanced"``, None or a weight a label; see `archwright.task.loss.class_weights`.
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches; light noise by default.
+        group: The column that names the group of each row, which is then no feature; or one value a row. Every metric
+            then has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group_test: One value for each row of `test`, where `group` is no column.
+        keep_group: Whether the column of groups is a feature all the same.
         test_share: Of all rows; 0 for no test part.
         validation_share: Of the rows that are not test.
         split_seed: The same seed gives the same parts.
@@ -185,12 +215,17 @@ class TabularClassification(Task):
         class_weight: ClassWeight = "auto",
         metric: str | None = None,
         augmentation: Augmentation | None = None,
+        group: Any = None,
+        group_test: Any = None,
+        keep_group: bool = False,
         test_share: float = 0.2,
         validation_share: float = 0.2,
         split_seed: int = 0,
         source: str | None = None,
     ):
-        table = _Table.read(data, y, target, test, categorical, ignore, missing_values, source)
+        table = _Table.read(
+            data, y, target, test, categorical, ignore, missing_values, source, group, group_test, keep_group
+        )
         labelled = Labelled.of(
             table.features, table.targets, table.test_features, table.test_targets,
             seed=split_seed, shares=(test_share, validation_share),
@@ -204,6 +239,7 @@ class TabularClassification(Task):
             n_outputs=len(labelled.classes.labels),
             augmentation=augmentation or TableAugmentation(noise=0.05),
             facts={**labelled.facts(table.source), **table.facts()},
+            groups=table.groups(labelled.split),
             **labelled.learning(class_weight, metric),
         )
 
@@ -226,6 +262,10 @@ class TabularRegression(Task):
         missing_values: Texts that mean missing, e.g. ``("?",)``; empty cells and NA always do.
         metric: The main metric; ``"rmse"`` by default.
         augmentation: What to do to training batches; light noise by default.
+        group: The column that names the group of each row, which is then no feature; or one value a row. Every metric
+            then has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group_test: One value for each row of `test`, where `group` is no column.
+        keep_group: Whether the column of groups is a feature all the same.
         test_share: Of all rows; 0 for no test part.
         validation_share: Of the rows that are not test.
         split_seed: The same seed gives the same parts.
@@ -251,12 +291,17 @@ class TabularRegression(Task):
         missing_values: Sequence[str] = (),
         metric: str | None = None,
         augmentation: Augmentation | None = None,
+        group: Any = None,
+        group_test: Any = None,
+        keep_group: bool = False,
         test_share: float = 0.2,
         validation_share: float = 0.2,
         split_seed: int = 0,
         source: str | None = None,
     ):
-        table = _Table.read(data, y, target, test, categorical, ignore, missing_values, source)
+        table = _Table.read(
+            data, y, target, test, categorical, ignore, missing_values, source, group, group_test, keep_group
+        )
         values = quantity_array(table.targets, f"target {table.target_names[0]!r}")
         check_lengths(table.features, values, "data")
         names = table.target_names
@@ -292,6 +337,7 @@ class TabularRegression(Task):
                 "split_seed": split_seed,
                 "official_test": test is not None,
             },
+            groups=table.groups(split),
         )
 
     def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:

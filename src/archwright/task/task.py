@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from archwright.errors import DataError, did_you_mean
+from archwright.task.groups import Groups, gaps
 from archwright.task.metrics import Metric
 from archwright.task.preparation import Preparation
 
@@ -31,26 +32,37 @@ class Part:
     """Samples with their targets, resident in memory and prepared: what a training loop indexes.
 
     Shapes: `inputs` is (n, *input_shape), float32 (int64 for tokens); `targets` is (n,) int64 for classes, (n, targets)
-    float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks.
+    float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks, (n, most, 5)
+    float32 for boxes, (n, 1 + tokens) int64 for translations. `groups` is (n,) int64, the place of each sample's group
+    in `Task.groups`; None where no groups are told apart.
     """
 
     inputs: Tensor
     targets: Tensor
+    groups: Tensor | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets):
             raise DataError(
                 f"a part has {len(self.inputs)} inputs and {len(self.targets)} targets: they must be as many"
             )
+        if self.groups is not None and len(self.groups) != len(self.inputs):
+            raise DataError(f"a part has {len(self.inputs)} inputs and {len(self.groups)} groups: they must be as many")
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def __getitem__(self, rows: slice | Tensor) -> Part:
-        return Part(self.inputs[rows], self.targets[rows])
+        return Part(self.inputs[rows], self.targets[rows], None if self.groups is None else self.groups[rows])
 
     def __add__(self, other: Part) -> Part:
-        return Part(torch.cat([self.inputs, other.inputs]), torch.cat([self.targets, other.targets]))
+        both = None if self.groups is None or other.groups is None else torch.cat([self.groups, other.groups])
+        return Part(torch.cat([self.inputs, other.inputs]), torch.cat([self.targets, other.targets]), both)
+
+    def to(self, device: torch.device | str) -> Part:
+        """The same on a device; what lies there already is not copied."""
+        groups = None if self.groups is None else self.groups.to(device)
+        return Part(self.inputs.to(device), self.targets.to(device), groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +96,7 @@ class Task(ABC):
         n_outputs: How many numbers the network gives for each sample.
         augmentation: ``augmentation(inputs, generator)`` on a training batch.
         facts: JSON values that `describe` adds: where the data came from, its classes, the seed of its splits.
+        groups: Groups of samples to compare; every metric then has a gap between them beside it.
 
     Attributes:
         default_space: The name of the space that a search takes where none is given.
@@ -110,10 +123,15 @@ class Task(ABC):
         n_outputs: int,
         augmentation: Augmentation,
         facts: Mapping[str, Any],
+        groups: Groups | None = None,
     ):
         if metric not in metrics:
             raise DataError(f"task {name!r} has no metric {metric!r}. {did_you_mean(metric, metrics)}")
+        if groups is not None:
+            parts = Parts(*groups.on(parts.train, parts.validation, parts.test), untested=parts.untested)
+            metrics, facts = {**metrics, **gaps(metrics)}, {**facts, **groups.facts()}
         self.name = name
+        self.groups = groups
         self.train = parts.train
         self.validation = parts.validation
         self.preparation = preparation
@@ -182,14 +200,20 @@ class Task(ABC):
         """
         return self.kept(output)
 
-    def score(self, output: Tensor, target: Tensor, names: Sequence[str] | None = None) -> dict[str, float]:
-        """Metrics of a network's outputs for a whole part, or of what is `kept` of them: all, or those named."""
-        wanted = self.metrics if names is None else names
+    def score(
+        self, output: Tensor, target: Tensor, names: Sequence[str] | None = None, groups: Tensor | None = None
+    ) -> dict[str, float]:
+        """Metrics of a network's outputs for a whole part, or of what is `kept` of them: all, or those named.
+
+        Gaps between groups are told where the `groups` of the samples are given.
+        """
+        known = [n for n, m in self.metrics.items() if groups is not None or not m.grouped]
+        wanted = known if names is None else names
         for name in wanted:
             if name not in self.metrics:
                 raise DataError(f"task {self.name!r} has no metric {name!r}. {did_you_mean(name, self.metrics)}")
         output = output.detach()
-        return {name: self.metrics[name](output, target) for name in wanted}
+        return {name: self.metrics[name](output, target, groups) for name in wanted}
 
     def space(self, name: str | None = None) -> Space:
         """A search space that fits: the default one, or the one called `name` (see `spaces`)."""
@@ -217,7 +241,7 @@ class Task(ABC):
         settings = {**self._settings(), "preparation": self.preparation.to_json()}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for part in (self.train, self.validation, self._test):
-            for tensor in (part.inputs, part.targets):
+            for tensor in (part.inputs, part.targets, *(() if part.groups is None else (part.groups,))):
                 digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
                 digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()

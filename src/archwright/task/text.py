@@ -14,6 +14,7 @@ from archwright.errors import DataError, did_you_mean
 from archwright.task.augment import TokenAugmentation
 from archwright.task.baseline import KimCNN, fitted
 from archwright.task.classification import ClassWeight, Labelled, check_test_pair
+from archwright.task.groups import Groups
 from archwright.task.preparation import Preparation
 from archwright.task.table import as_frame, read_table
 from archwright.task.task import Augmentation, Part, Task
@@ -40,6 +41,9 @@ class TextClassification(Task):
         class_weight: ``"auto"``, ``"balanced"``, None or a weight a label; see `archwright.task.loss.class_weights`.
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches; by default a tenth of the tokens becomes the unknown one.
+        group: The group of each sample, such as who is in the picture: texts, integers or booleans. Every metric then
+            has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group_test: The groups of the official test samples.
         test_share: Of all samples.
         validation_share: Of the samples that are not test.
         split_seed: The same seed gives the same parts.
@@ -71,6 +75,8 @@ class TextClassification(Task):
         class_weight: ClassWeight = "auto",
         metric: str | None = None,
         augmentation: Augmentation | None = None,
+        group: Any = None,
+        group_test: Any = None,
         test_share: float = 0.2,
         validation_share: float = 0.2,
         split_seed: int = 0,
@@ -95,6 +101,7 @@ class TextClassification(Task):
                 "vocabulary": inputs.vocabulary,
                 "lowercase": lowercase,
             },
+            groups=None if group is None else Groups.of(group, labelled.split, group_test),
             **labelled.learning(class_weight, metric),
         )
         self.vocabulary = inputs.vocabulary
@@ -102,7 +109,14 @@ class TextClassification(Task):
 
     @classmethod
     def from_table(
-        cls, data: Any, *, text: str | None = None, target: str | None = None, test: Any = None, **options: Any
+        cls,
+        data: Any,
+        *,
+        text: str | None = None,
+        target: str | None = None,
+        test: Any = None,
+        group: str | None = None,
+        **options: Any,
     ) -> TextClassification:
         """A table with a column of texts and one of labels.
 
@@ -111,20 +125,21 @@ class TextClassification(Task):
             text: The column of texts; by default the one with the longest, the target left aside.
             target: The column of labels; by default the last that is not `text`.
             test: Official test data, with the same columns.
+            group: The column of groups to compare.
             options: As for the class.
         """
         frame = as_frame(read_table(data, texts=True) if isinstance(data, (str, Path)) else data)
-        for name in (text, target):
+        for name in (text, target, group):
             if name is not None and name not in frame.columns:
                 raise DataError(f"the table has no column {name!r}. {did_you_mean(name, frame.columns)}")
         if target is None:
-            others = [c for c in frame.columns if c != (text or text_column(frame))]
+            others = [c for c in frame.columns if c not in (text or text_column(frame), group)]
             if not others:
                 raise DataError(
                     f"the table has the column {frame.columns[0]!r} alone: labels are needed beside the texts"
                 )
             target = others[-1]
-        text = text or text_column(frame.drop(columns=[target]))
+        text = text or text_column(frame.drop(columns=[target] if group is None else [target, group]))
         if text is None:
             raise DataError(
                 f"the table has no column of texts beside the target {target!r}: its columns are "
@@ -132,10 +147,12 @@ class TextClassification(Task):
             )
         if test is not None:
             held = as_frame(read_table(test, texts=True) if isinstance(test, (str, Path)) else test, "the test table")
-            for name in (text, target):
+            for name in (text, target, *([group] if group else [])):
                 if name not in held.columns:
                     raise DataError(f"the test table has no column {name!r}. {did_you_mean(name, held.columns)}")
             options = {"x_test": held[text], "y_test": held[target], **options}
+            options |= {"group_test": held[group]} if group else {}
+        options |= {"group": frame[group]} if group else {}
         if isinstance(data, (str, Path)):
             options = {"name": Path(data).stem, "source": str(data), **options}
         return cls(frame[text], frame[target].to_numpy(), column=text, **options)

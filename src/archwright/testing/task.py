@@ -30,6 +30,7 @@ def sklearn_classification(output: Tensor, target: Tensor) -> dict[str, float]:
     shares = torch.softmax(output.double(), 1).numpy()
     called, true, n = output.argmax(1).numpy(), target.numpy(), output.shape[1]
     macro = {"average": "macro", "labels": range(n), "zero_division": 0}
+    sure, bins = shares.max(1), np.ceil(15 * shares.max(1))
     return {
         "accuracy": metrics.accuracy_score(true, called),
         "balanced_accuracy": metrics.recall_score(true, called, **macro),  # every class is there
@@ -38,6 +39,8 @@ def sklearn_classification(output: Tensor, target: Tensor) -> dict[str, float]:
         "f1": metrics.f1_score(true, called, **macro),
         "roc_auc": metrics.roc_auc_score(true, shares[:, 1] if n == 2 else shares, multi_class="ovr"),
         "log_loss": metrics.log_loss(true, shares, labels=range(n)),
+        # scikit-learn has no expected calibration error: equation 3 of Guo et al. (2017) in NumPy.
+        "ece": sum(abs(((called == true) - sure)[bins == b].sum()) for b in np.unique(bins)) / len(true),
     }
 
 

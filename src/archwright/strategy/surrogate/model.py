@@ -36,7 +36,7 @@ class History:
         self.x: list[Array] = []
         self.scores: list[tuple[float, ...] | None] = []  # None where nothing was measured
         self.costs: list[Mapping[str, float]] = []
-        self.excused: list[bool] = []  # measured, or not for want of a ceiling that is known beforehand
+        self.excused: list[bool] = []  # measured and good, or not for want of a ceiling that is known beforehand
         self.improved: list[int] = [0]  # after how many trials some goal had a new best
         self.n_measured = 0
         self._best: Array | None = None
@@ -200,7 +200,7 @@ class Model:
     def worth(self, trade: np.random.Generator) -> Array:
         """The expected improvement at every candidate, times the chance of success; costs are guessed."""
         worth = self._improvement(np.arange(len(self.pool.keys)), self.guesses, trade)
-        for ceiling in self.ceilings:
+        for ceiling in (c for c in self.ceilings if c.cost in self.guesses):
             # What is guessed to lie above a ceiling may still lie below: it is looked at later.
             worth = worth * np.minimum(1.0, (ceiling.limit / self.guesses[ceiling.cost]) ** 10)
         if self.chance is not None:
@@ -266,7 +266,8 @@ class Model:
         return belief.elsewhere(x, y)
 
     def _labels(self) -> Array:
-        return np.array([1.0 if s is not None else -1.0 for s in self.history.scores[: self.n]])
+        told = zip(self.history.scores[: self.n], self.history.excused, strict=False)
+        return np.array([1.0 if s is not None and good else -1.0 for s, good in told])
 
 
 def _informative(targets: Array) -> NDArray[np.int64]:
