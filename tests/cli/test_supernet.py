@@ -1,13 +1,20 @@
 """One-shot search from a shell: as a strategy, and a supernet that is trained once and searched often."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
+import torch
 
 from archwright.cli.oneshot import ONESHOT, decides, find_deciding
 from archwright.errors import ArchwrightError
 from archwright.run.oneshot import ALGORITHMS
+from archwright.store import Store
 
 TINY = ("--train-epochs", "1", "--workers", "1", "--supernet-epochs", "1", "--trials", "4")
 
@@ -51,9 +58,54 @@ def test_a_search_says_that_it_begins_with_a_supernet(archwright, table, tmp_pat
     assert "Kendall's tau" in done.stderr
     shown = json.loads(archwright("show", "out", "--json").stdout)
     assert "darts-2/random" in json.dumps(shown)
+    # Its supernet can be asked for other budgets.
+    assert "archwright supernet search out/run-supernet-1" in done.stdout
+    other = archwright("supernet", "search", "out/run-supernet-1", "--max-params", "500", "--trials", "10", "--json")
+    assert other.exit_code == 0, other.stderr
+    assert all(row["costs"]["params"] <= 500 for row in json.loads(other.stdout)["front"])
+    about = json.loads((tmp_path / "out" / "run-supernet-1" / "supernet.json").read_text("utf-8"))
+    assert about["algorithm"] == "darts-2"
     assert (
         decides({"strategy": {"name": "Random"}, "oneshot": {"algorithm": "darts", "settings": {}}}) == "darts/random"
     )
+
+
+@pytest.mark.crash
+def test_a_search_killed_while_its_supernet_trains_goes_on_from_the_shell(archwright, table, tmp_path):
+    data = table(tmp_path / "sold.csv")
+    typed = (
+        "search",
+        data.name,
+        "--strategy",
+        "darts/random",
+        "--workers",
+        "1",
+        "--train-epochs",
+        "1",
+        "--trials",
+        "3",
+    )
+    typed = [*typed, "--supernet-epochs", "4000", "--out", "out"]
+    code = f"import sys; sys.argv = ['archwright', *{typed!r}]; from archwright.cli import main; main()"
+    # Checkpoints come every so many seconds; here after each step, so that a kill falls behind one.
+    code = "from archwright.run import oneshot; oneshot.SAVED = 1; " + code
+    checkpoint = tmp_path / "out" / "run-supernet-1" / "checkpoint.pt"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, start_new_session=True) as process:
+        give_up = time.monotonic() + 300
+        while not checkpoint.exists() and process.poll() is None and time.monotonic() < give_up:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    before = torch.load(checkpoint, weights_only=True)["step"]
+    assert before >= 1
+    with Store(tmp_path / "out" / "run.db") as store:  # what is left of 4,000 epochs would take a while
+        run = store.runs()[0]
+        assert (store.count(run.id), run.meta["oneshot"]["epochs"]) == (0, 4000)
+        store.update(run.id, meta={**run.meta, "budget": {"seconds": 16.0, "trials": 3, "epochs": None}})
+    done = archwright("resume", "out", "--quiet")
+    assert done.exit_code == 0, (done.stdout, done.stderr)
+    assert torch.load(checkpoint, weights_only=True)["step"] > before
+    document = json.loads(archwright("show", "out", "--json").stdout)
+    assert document["trials"]["done"] == 3
 
 
 def test_one_supernet_answers_many_budgets_without_training_again(archwright, own_net):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archwright.cli import learning, places
-from archwright.cli.oneshot import ONESHOT
+from archwright.cli.oneshot import ONESHOT, algorithm_of
 from archwright.errors import ArchwrightError, ResumeError, StoreError
 
 if TYPE_CHECKING:
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from archwright.run import Result as Found
     from archwright.task import Task
 
-__all__ = ["keep_search", "known", "open_net", "trust_document", "write_about", "write_report"]
+__all__ = ["adopt", "keep_search", "known", "open_net", "trust_document", "write_about", "write_report"]
 
 ABOUT = "supernet.json"
+RESULT = ("metric", "seconds", "stopped", "read_from", "soft", "gap", "history", "top", "values", "chosen")
+"""What a run keeps of what came of its supernet: what `archwright.run.oneshot.Phase.to_json` gives."""
 
 
 def known(folder: Path) -> dict[str, Any]:
@@ -70,6 +72,29 @@ def open_net(folder: Path, data: str | None) -> tuple[Result, dict[str, Any]]:
     task = learning.load_task(data or about["data"], about["options"])
     check_same_task(about["task"], task)
     return load(folder, task.space(about["space"]), task), about
+
+
+def adopt(result: Found, place: places.Place) -> Path | None:
+    """Make the supernet that a search began with one that can be searched for other budgets; where it lies, or None."""
+    kept, notes = result.meta.get("oneshot") or {}, result.meta.get("notes") or {}
+    folders = [path.parent for path in places.supernets(place)]
+    if "top" not in kept or "data" not in notes or len(folders) != 1:  # several runs in one store: whose is it?
+        return None
+    trust = kept.get("trust")
+    names = ("shared", "alone", "params")
+    told = trust and {**trust, "sample": [dict(zip(names, row, strict=True)) for row in trust["sample"]]}
+    about = {
+        **{name: notes.get(name) for name in ("data", "options", "space")},
+        "algorithm": algorithm_of(kept),
+        "seed": result.meta["seed"],
+        "task": result.meta["task"],
+        "command": result.meta.get("command", ""),
+        "epochs": kept["epochs"],
+        "result": {name: kept[name] for name in RESULT if name in kept},
+        **({"trust": told} if told else {}),
+    }
+    write_about(folders[0], about)
+    return folders[0]
 
 
 def trust_document(found: Trust) -> dict[str, Any]:

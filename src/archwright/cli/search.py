@@ -219,10 +219,15 @@ def _end(result: Result, place: places.Place, quiet: bool, as_json: bool, withou
     with console.Waiting(quiet) as waiting:
         waiting.on("writing the network and the report")
         result.save(place.folder)
+        supernet = None
+        if result.meta.get("oneshot"):
+            from archwright.cli.net import adopt
+
+            supernet = adopt(result, place)
     if as_json:
         console.emit(telling.result_document(result, place))
     else:
-        telling.conclude(result, place)
+        telling.conclude(result, place, supernet)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
     telling.check_measured(result)
