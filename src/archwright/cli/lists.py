@@ -20,7 +20,7 @@ SPACES_EXAMPLES = examples(
         "archwright spaces": "every space, with what its networks read",
         "archwright spaces --data digits": "the spaces for these data, and how large each is",
         "archwright spaces --data digits --describe convnet": "every decision of one space",
-        "archwright spaces convnet --supernet --data digits": "what would share weights in a supernet, and what would not",
+        "archwright spaces convnet --supernet --data digits": "what would share weights in a supernet",
     }
 )
 STRATEGIES_EXAMPLES = examples({"archwright strategies": "what each is for, and when not to use it"})
