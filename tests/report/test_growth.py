@@ -26,7 +26,9 @@ def phase(epochs=3):
         "gap": -0.1,
         "values": {"op": ["skip", "<conv>"], "width": ["4", "8", "16"], "inside": ["a", "b"]},
         "chosen": {"op": 1, "width": 0, "lr": 7},
-        "top": [{"architecture": {"op": "<conv>"}, "metrics": {"accuracy": 0.9}, "costs": {"params": 120.0}}],
+        "top": [
+            {"architecture": {"op": "<conv>", "width": 4}, "metrics": {"accuracy": 0.9}, "costs": {"params": 120.0}}
+        ],
         "history": [
             {
                 "epoch": e,
