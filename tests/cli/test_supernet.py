@@ -85,7 +85,7 @@ def test_a_search_killed_while_its_supernet_trains_goes_on_from_the_shell(archwr
         "--trials",
         "3",
     )
-    typed = [*typed, "--supernet-epochs", "4000", "--out", "out"]
+    typed = [*typed, "--supernet-epochs", "60", "--out", "out"]
     code = f"import sys; sys.argv = ['archwright', *{typed!r}]; from archwright.cli import main; main()"
     # Checkpoints come every so many seconds; here after each step, so that a kill falls behind one.
     code = "from archwright.run import oneshot; oneshot.SAVED = 1; " + code
@@ -97,13 +97,13 @@ def test_a_search_killed_while_its_supernet_trains_goes_on_from_the_shell(archwr
         os.killpg(process.pid, signal.SIGKILL)
     before = torch.load(checkpoint, weights_only=True)["step"]
     assert before >= 1
-    with Store(tmp_path / "out" / "run.db") as store:  # what is left of 4,000 epochs would take a while
-        run = store.runs()[0]
-        assert (store.count(run.id), run.meta["oneshot"]["epochs"]) == (0, 4000)
-        store.update(run.id, meta={**run.meta, "budget": {"seconds": 16.0, "trials": 3, "epochs": None}})
+    with Store(tmp_path / "out" / "run.db") as store:
+        assert not store.count(1), "killed too late to be a test"
     done = archwright("resume", "out", "--quiet")
     assert done.exit_code == 0, (done.stdout, done.stderr)
     assert torch.load(checkpoint, weights_only=True)["step"] > before
+    with Store(tmp_path / "out" / "run.db") as store:
+        assert [p["epoch"] for p in store.runs()[0].meta["oneshot"]["history"]] == list(range(1, 61))
     document = json.loads(archwright("show", "out", "--json").stdout)
     assert document["trials"]["done"] == 3
 
