@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archwright.store import Run
     from archwright.task import Task
 
-__all__ = ["ceilings", "data_options", "load_task", "objectives", "same_problem"]
+__all__ = ["ceilings", "data_options", "gap", "load_task", "objectives", "same_problem"]
 
 CEILINGS = {
     "params": "--max-params",
@@ -72,6 +72,20 @@ def ceilings(**limits: str | None) -> list[Any]:
         except ObjectiveError as error:
             raise ObjectiveError(str(error).replace(f"at_most({cost}=...)", CEILINGS[cost])) from None
     return found
+
+
+def gap(task: Task, text: str | None) -> list[Any]:
+    """The ceiling of ``--max-gap``: on the gap of the task's own metric, or of one that is named: ``f1=0.1``."""
+    from archwright.objective import GAP, at_most, parse_cost
+
+    if text is None:
+        return []
+    named, _, limit = text.rpartition("=")
+    cost = f"{GAP}{named.strip() or task.metric}"
+    try:
+        return [at_most(**{cost: parse_cost(cost, limit)})]
+    except ObjectiveError as error:
+        raise ObjectiveError(str(error).replace(f"at_most({cost}=...)", "--max-gap")) from None
 
 
 def objectives(task: Task, maximize: Sequence[str], minimize: Sequence[str], limits: Sequence[Any]) -> Objectives:

@@ -91,6 +91,10 @@ MaxMacs = Annotated[str | None, _option("Multiply-adds of one inference at most:
 MaxBytes = Annotated[str | None, _option("Size at most: 200KB.", "SIZE", _GOALS)]
 MaxPeakMemory = Annotated[str | None, _option("Memory of activations at most: 64KB.", "SIZE", _GOALS)]
 MaxLatency = Annotated[str | None, _option("Time of one inference here at most: 5ms.", "TIME", _GOALS)]
+MaxGap = Annotated[
+    str | None,
+    _option("Gap between groups of --group at most, of the task's metric or another: 0.05, f1=0.1.", "GAP", _GOALS),
+]
 
 # How to search
 
@@ -167,7 +171,10 @@ Horizon = Annotated[int | None, _option("Forecast so many rows of a time series.
 Context = Annotated[int | None, _option("Read so many rows before. Default: thrice the horizon.", "N", _DATA)]
 Season = Annotated[int | None, _option("Rows in a season. Default: as is usual for the dates.", "N", _DATA)]
 Time = Annotated[str | None, _option("The column of times. Default: the first with dates.", "COLUMN", _DATA)]
-Group = Annotated[str | None, _option("The column that tells several series apart.", "COLUMN", _DATA)]
+Group = Annotated[
+    str | None,
+    _option("The column that tells several series apart; else that of groups to compare.", "COLUMN", _DATA),
+]
 Resize = Annotated[str | None, _option("Bring images to one size: 28x28.", "HxW", _DATA)]
 OnBadImage = Annotated[
     str | None, _option("Where images cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)

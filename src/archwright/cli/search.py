@@ -27,6 +27,8 @@ SEARCH_EXAMPLES = examples(
         "images for each class; at most 50k parameters",
         "archwright search houses.csv --target price --minimize mae --budget 100trials": "a table; 100 trials",
         "archwright search sales.csv --horizon 14 --group shop --target sold": "the next 14 rows of each shop's series",
+        "archwright search loans.csv --target repaid --group sex --max-gap 0.05": "accuracy that differs by at most "
+        "0.05 between groups",
         "archwright search digits --maximize accuracy --minimize latency_ms": "two goals, a front",
         "archwright search digits --strategy drnas --budget 10m": "a supernet first: its choices are trained "
         "alone, then the default strategy goes on",
@@ -57,6 +59,7 @@ def search(
     max_bytes: options.MaxBytes = None,
     max_peak_memory: options.MaxPeakMemory = None,
     max_latency: options.MaxLatency = None,
+    max_gap: options.MaxGap = None,
     space: options.Space = None,
     strategy: options.Strategy = DEFAULT_STRATEGY,
     workers: options.Workers = None,
@@ -113,7 +116,7 @@ def search(
         task = learning.load_task(data, reading)
         recipe = None if length is None else Recipe.suiting(task, epochs=length)
         searched = task.space(space)
-        goals = learning.objectives(task, maximize or (), minimize or (), limits)
+        goals = learning.objectives(task, maximize or (), minimize or (), [*limits, *learning.gap(task, max_gap)])
         with places.claimed(out, task.name.removeprefix("ucr:")) as (place, taken):
             if taken is not None:
                 waiting.stop()

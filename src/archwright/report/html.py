@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from archwright.errors import ExportError
-from archwright.report import outcome, plots, supernet, wording
+from archwright.report import groups, outcome, plots, supernet, wording
 from archwright.report.calibration import reliability
 from archwright.report.drawing import draw
 from archwright.report.fared import fared
@@ -95,6 +95,7 @@ def _figures(record: RunRecord) -> dict[str, go.Figure]:
         "anytime-trials": lambda: plots.anytime(record, "trials"),
         "learning-curves": lambda: plots.learning_curves(record),
         "reliability": lambda: reliability(record),
+        "groups": lambda: groups.bars(record),
         "supernet-gates": lambda: supernet.gates(record),
         "supernet-losses": lambda: supernet.losses(record),
         "supernet-settling": lambda: supernet.settling(record),
@@ -151,7 +152,8 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "candidates": _candidates(record),
         "files": outcome.exported(final),
         "references": outcome.references(record),
-        "tests": [{"name": k.replace("_", " "), **v} for k, v in (final.get("test") or {}).items()],
+        "tests": [{"name": k.replace("_", " "), **v} for k, v in outcome.told(record).items()],
+        "groups": groups.by_group(record),
         "versions": record.versions or {},
     }
 
@@ -252,7 +254,8 @@ def _label(name: str) -> str:
         "anytime": f"Best validation value so far by {rest}",
         "learning": "Learning curves",
         "reliability": "Accuracy against confidence on test",
-        "supernet": f"The supernet: {rest}",
+        "groups": "The main metric on test, by group",
+        "supernet": f"The supernet that the search began with: {rest}",
         "pareto": f"Goal against {wording.cost_name(rest)}",
     }.get(kind, "How the options of a decision fared")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archwright.objective import GAP
 from archwright.report.record import RunRecord, value
 from archwright.report.wording import cost, cost_name, count, duration, metric, plural, setting, signed
 from archwright.trial import Trial
@@ -23,6 +24,7 @@ __all__ = [
     "references",
     "sentence",
     "test_of",
+    "told",
 ]
 
 
@@ -31,6 +33,14 @@ def test_of(record: RunRecord) -> Mapping[str, Any] | None:
     test = (record.final or {}).get("test") or {}
     names = [g.metric for g in record.objectives.goals if g.metric in test] or list(test)
     return {"metric": names[0], **test[names[0]]} if names else None
+
+
+def told(record: RunRecord) -> Mapping[str, Mapping[str, Any]]:
+    """The test figures that are worth a line: of gaps between groups that of the main metric, and those with a goal
+    or a ceiling.
+    """
+    test = (record.final or {}).get("test") or {}
+    return {name: found for name, found in test.items() if not name.startswith(GAP) or "low" in found}
 
 
 def references(record: RunRecord) -> tuple[tuple[str, float], ...]:

@@ -42,7 +42,9 @@ class RunRecord:
     "validation": {metric: [one value a seed]}, "costs"}``), ``"test"`` (``{metric: {"per_seed": [...], "mean",
     "deviation", "low", "high"}}``, low..high a bootstrap interval), ``"confidence"`` (0.95), ``"test_size"``,
     ``"references"`` (``{name: {metric: value}}`` of simple methods on the same test part),
-    ``"calibration"`` (of a classifier, as `archwright.task.calibration` gives it),
+    ``"calibration"`` (of a classifier, as `archwright.task.calibration` gives it), ``"groups"`` (where a task tells
+    groups apart: ``{"name", "metric", "values": [{"group", "count", "compared", "metrics", "low", "high"}]}``,
+    low..high of that metric),
     ``"costs"`` (of the chosen network), ``"plan"`` (settings of the choice), ``"seconds"``, and as in an exported card
     ``"files"`` (a list of ``{"name", "form", "bytes", "check": {"max_difference", "scale", "tolerance"}, "load"}``)
     and ``"left_out"`` (form to the reason why it was not written).

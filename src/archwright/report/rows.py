@@ -73,6 +73,7 @@ def outcome_row(record: RunRecord) -> dict[str, Any]:
             "test": test_of(record),
             "references": dict(references(record)),
             "calibration_error": ((record.final or {}).get("calibration") or {}).get("ece"),
+            "groups": (record.final or {}).get("groups"),
             "costs": dict(final_costs(record)),
             "ceilings": [
                 {"cost": h.name, "limit": h.limit, "found": h.found, "holds": h.holds} for h in ceilings(record)

@@ -11,7 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from archwright.report.outcome import ceilings, exported, failures, references, sentence, test_of
+from archwright.report.groups import by_group
+from archwright.report.outcome import ceilings, exported, failures, references, sentence, test_of, told
 from archwright.report.record import RunRecord
 from archwright.report.rows import leaderboard_rows, survey_rows, trial_row
 from archwright.report.wording import cost, cost_name, duration, metric, plural, setting, when
@@ -124,9 +125,9 @@ def runs(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 def survey(found: Mapping[str, Any], objectives: Objectives | None = None) -> RenderableType:
     """The space before a search: the feasible share, and least, median and most of each cost."""
-    limits = {c.cost: c.limit for c in objectives.ceilings} if objectives else {}
+    limits = {c.cost: c.limit for c in objectives.ceilings if not c.measured} if objectives else {}
     parts: list[RenderableType] = []
-    if found.get("feasible") is not None:
+    if found.get("feasible") is not None and not (objectives and objectives.ceilings and not limits):
         of = f" of {found['sampled']:,} sampled architectures" if found.get("sampled") else " of the space"
         parts.append(
             Text(f"{100 * found['feasible']:.3g}%{of} {'meets' if not found.get('sampled') else 'meet'} every ceiling")
@@ -145,10 +146,9 @@ def survey(found: Mapping[str, Any], objectives: Objectives | None = None) -> Re
 def outcome(record: RunRecord) -> RenderableType:
     """The end of a search in a panel: the sentence, test figures, ceilings, failures, files."""
     parts: list[RenderableType] = [Text(sentence(record), style="bold")]
-    test = (record.final or {}).get("test") or {}
     facts = _pairs()
-    for name, t in test.items():
-        if test_of(record) and name != test_of(record)["metric"]:  # type: ignore[index]
+    for name, t in told(record).items():
+        if test_of(record) and name not in (test_of(record)["metric"], "ece"):  # type: ignore[index]
             facts.add_row(Text(f"test {_title(name)}"), _spread_of(t))
     for name, found in references(record):
         facts.add_row(Text(f"test {_title(test_of(record)['metric'])}"), f"{metric(found)} by {name}")  # type: ignore[index]
@@ -157,6 +157,9 @@ def outcome(record: RunRecord) -> RenderableType:
         facts.add_row(
             "test calibration error", f"{metric(calibrated['ece'])}, mean confidence {metric(calibrated['confidence'])}"
         )
+    groups = by_group(record)
+    if groups:
+        facts.add_row(Text(f"test {_title(groups.metric)} by {groups.name}"), Text(str(groups)))
     for held in ceilings(record):
         style = {True: "green", False: "red", None: "dim"}[held.holds]
         facts.add_row("ceiling", Text(str(held), style=style))
@@ -180,9 +183,10 @@ def exports(final: Mapping[str, Any]) -> RenderableType:
 
 
 def _spread_of(test: Mapping[str, Any]) -> str:
-    """A test figure: mean, and deviation over seeds where there are several."""
+    """A test figure: mean, deviation over seeds where there are several, and its interval."""
     several = len(test.get("per_seed") or ()) > 1 and test.get("deviation") is not None
-    return metric(test["mean"]) + (f" ± {metric(test['deviation'])}" if several else "")
+    within = f"  {metric(test['low'])}..{metric(test['high'])}" if test.get("low") is not None else ""
+    return metric(test["mean"]) + (f" ± {metric(test['deviation'])}" if several else "") + within
 
 
 def _table(*titles: str, left: set[str] | None = None) -> Table:

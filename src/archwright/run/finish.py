@@ -74,8 +74,8 @@ class Chosen:
 def choose(trials: Sequence[Trial], objectives: Objectives, candidates: int) -> list[Trial]:
     """The trials to train again: the best of the leaderboard and, with several goals, the front's knee.
 
-    Where none is within a ceiling on what training alone tells, those nearest to it: better a network that says so
-    than none.
+    Where none is within a ceiling on what training alone tells, those nearest to it: better a network that says so than
+    none.
     """
     done = [t for t in trials if t.status == "done"]
     order = list(ranked([t for t in done if t.violation == 0] or done))
@@ -207,6 +207,7 @@ def _winner(picked: Sequence[Trial], validated: Sequence[Sequence[Any]], objecti
             told = [_with_costs(m, trial) for m in measured]
             scores = np.mean([objectives.scores(m) for m in told], axis=0)
             metrics = {name: float(np.mean([m.metrics[name] for m in told])) for name in told[0].metrics}
+            over = violation_of(objectives, replace(told[0], metrics=metrics))
             means.append(
                 Trial(
                     trial.number,
@@ -214,7 +215,7 @@ def _winner(picked: Sequence[Trial], validated: Sequence[Sequence[Any]], objecti
                     "done",
                     trial.measurement,
                     tuple(scores.tolist()),
-                    violation_of(objectives, replace(told[0], metrics=metrics)),
+                    over,
                     key=trial.key,
                 )
             )

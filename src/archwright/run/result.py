@@ -109,10 +109,16 @@ class Result:
 
     @property
     def test(self) -> Mapping[str, Any] | None:
-        """For each metric on the test part: ``mean`` and ``deviation`` over seeds, ``per_seed``, and for the goal a
-        bootstrap interval ``low``..``high``. Measured once, after the choice, on data that the search never saw.
+        """For each metric on the test part: ``mean`` and ``deviation`` over seeds, ``per_seed``, and a bootstrap
+        interval ``low``..``high``. Measured once, after the choice, on data that the search never saw.
         """
         return None if self.chosen is None else self.chosen.outcome["test"]
+
+    @property
+    def by_group(self) -> Mapping[str, Mapping[str, float]] | None:
+        """For each group of the test part every metric, the mean over seeds; None where no groups are told apart."""
+        groups = None if self.chosen is None else self.chosen.outcome.get("groups")
+        return None if groups is None else {row["group"]: row["metrics"] for row in groups["values"]}
 
     def leaderboard(self, n: int = 10) -> list[Trial]:
         """The n best trials by validation; of a trial and those that go on with it, the last."""
@@ -163,19 +169,24 @@ class Result:
     def export(self, folder: str | Path) -> Card:
         """Write the chosen network alone: see `archwright.export.export`."""
         from archwright.export import Card, export
+        from archwright.report.outcome import told
 
         if self.chosen is None or self.task is None:
             raise ExportError("there is no trained network to export: the search ended before its final choice")
         outcome = self.chosen.outcome
+        test = told(self.record())
+        aside = outcome["test"].keys() - test.keys()
+        validated = Best(self.chosen.trial).metrics
         card = Card(
             name=self.task.name,
             task=self.task.describe(),
             architecture=dict(self.chosen.trial.architecture),
             costs=outcome["costs"],
-            metrics={"validation": dict(Best(self.chosen.trial).metrics), "test": outcome["test"]},
+            metrics={"validation": {n: v for n, v in validated.items() if n not in aside}, "test": test},
             preparation=self.task.preparation.to_json(),
             seed=outcome["seeds"][0],
             command=str(self.meta.get("command", "")) or None,
+            notes={name: outcome[name] for name in ("calibration", "groups") if name in outcome},
         )
         return export(
             self.chosen.module,

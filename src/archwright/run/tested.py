@@ -26,6 +26,9 @@ BRIEF, WORK = 200, 2 * 10**6
 """Resamples of a metric that no goal is about; and how many outputs they may go through in all where the metric, such
 as the area under a curve, is no function of a mean: with more there is no interval."""
 
+BIASED = frozenset({"ece"})
+"""Metrics that resamples make worse, so that percentiles would lie beside the value: without an interval."""
+
 ROOM = 2**22
 """Numbers of the table of resamples that is in memory at a time."""
 
@@ -98,6 +101,8 @@ def _interval(
     certainty: the lower end is then the exact one of Clopper & Pearson (1934) for n successes in n.
     """
     base, times = metric.of or metric, RESAMPLES
+    if base.name in BIASED:
+        return {}
     if not wanted:
         times = BRIEF
         if metric.grouped or (metric.each is None and times * outputs[0].numel() > WORK):

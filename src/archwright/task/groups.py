@@ -1,8 +1,8 @@
 """Groups of samples that a network shall serve alike: metrics by group, and the gap between the best and the worst.
 
 The largest difference between groups is the disparity of Agarwal et al., *A Reductions Approach to Fair
-Classification*, ICML 2018 (https://arxiv.org/abs/1803.02453), taken of any metric. It says
-nothing of why groups differ.
+Classification*, ICML 2018 (https://arxiv.org/abs/1803.02453), here of any metric. It says nothing of why groups
+differ.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class Groups:
             if len(there) and len(compared(there)) < 2:
                 raise DataError(
                     f"fewer than two groups of {name!r} have {LEAST} samples in the {part} part "
-                    f"({found._listed(there)}): there is nothing to compare. Give more samples, larger shares, "
-                    "or coarser groups"
+                    f"({found._listed(there)}): there is nothing to compare. "
+                    f"Give more samples, larger shares, or coarser groups"
                 )
         return found
 

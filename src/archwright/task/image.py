@@ -36,8 +36,8 @@ class ImageClassification(Task):
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches. By default small affine maps, with the background found in the
             data moved in at the borders, and mirroring for colour images only (mirrored digits are other digits).
-        group: The group of each sample, such as who is in the picture: texts, integers or booleans. Every metric then
-            has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group: The group of each sample, such as who made it: texts, integers or booleans. Every metric then has a
+            ``gap_`` between groups beside it; see `archwright.task.Groups`.
         group_test: The groups of the official test samples.
         test_share: Of all samples; 0 for no test part.
         validation_share: Of the samples that are not test.

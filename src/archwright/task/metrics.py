@@ -242,7 +242,7 @@ def classification_metrics() -> dict[str, Metric]:
             Metric("f1", "maximize", f1, _marks, _f1_of),
             Metric("roc_auc", "maximize", roc_auc),
             Metric("log_loss", "minimize", log_loss, _log_losses),
-            Metric("ece", "minimize", ece, misses, _total),
+            Metric("ece", "minimize", ece),
         )
     }
 

@@ -111,12 +111,17 @@ def from_frame(frame: pd.DataFrame, kind: str | None, settings: Mapping[str, Any
     """The task of a table in memory, of a kind that is said, or seen in its columns."""
     from archwright.task.text import is_of_texts
 
-    target, group = settings.get("target"), settings.get("group")
+    target = settings.get("target")
     kind = kind or _said(settings)
     if kind is None:
-        rest = frame.drop(columns=[group]) if isinstance(group, str) and group in frame.columns else frame
+        rest = _without(frame, settings.get("group"))
         kind = "text" if is_of_texts(rest, target) else _kind_of_target(rest, target)
     return made(_maker(TABLES, kind, where), {"data": frame, **settings}, where)
+
+
+def _without(frame: pd.DataFrame, group: Any) -> pd.DataFrame:
+    """The table without the column that tells groups apart, which says nothing of its kind."""
+    return frame.drop(columns=[group]) if isinstance(group, str) and group in frame.columns else frame
 
 
 def _said(settings: Mapping[str, Any]) -> str | None:
@@ -132,9 +137,7 @@ def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
 
     kind = kind or _said(settings)
     frame = read_table(path, texts=kind in ("text", "translation"))
-    if kind is None and is_of_texts(
-        frame.drop(columns=settings.get("group", []), errors="ignore"), settings.get("target")
-    ):
+    if kind is None and is_of_texts(_without(frame, settings.get("group")), settings.get("target")):
         kind, frame = "text", read_table(path, texts=True)
     return from_frame(frame, kind, settings, str(path))
 

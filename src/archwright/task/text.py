@@ -41,8 +41,8 @@ class TextClassification(Task):
         class_weight: ``"auto"``, ``"balanced"``, None or a weight a label; see `archwright.task.loss.class_weights`.
         metric: The main metric; accuracy, or balanced accuracy where classes are weighed.
         augmentation: What to do to training batches; by default a tenth of the tokens becomes the unknown one.
-        group: The group of each sample, such as who is in the picture: texts, integers or booleans. Every metric then
-            has a ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group: The group of each sample, such as who made it: texts, integers or booleans. Every metric then has a
+            ``gap_`` between groups beside it; see `archwright.task.Groups`.
         group_test: The groups of the official test samples.
         test_share: Of all samples.
         validation_share: Of the samples that are not test.
