@@ -97,18 +97,20 @@ def _pictures(raw: Sequence[Any], resize: tuple[int, int] | None, n_channels: in
     from PIL import Image
 
     mode = {1: "L", 3: "RGB"}.get(n_channels or 0)
-    out = []
+    out, bad = [], []
     for item in raw:
-        if isinstance(item, (str, Path)):
-            if not Path(item).is_file():
-                raise DataError(f"image file {str(item)!r} does not exist")
-            try:
-                with Image.open(item) as image:
-                    out.append(picture(image, mode, resize))
-            except OSError as error:
-                raise DataError(f"image file {str(item)!r} cannot be read ({error})") from None
-        else:
+        if not isinstance(item, (str, Path)):
             out.append(picture(item, mode, resize))
+            continue
+        try:
+            with Image.open(item) as image:
+                out.append(picture(image, mode, resize))
+        except FileNotFoundError:
+            bad.append(f"image file {str(item)!r} does not exist")
+        except (OSError, SyntaxError, ValueError) as error:
+            bad.append(f"image file {str(item)!r} cannot be read ({error})")
+    if bad:
+        raise DataError("; ".join(bad[:5]) + (f"; and {len(bad) - 5} more like these" if len(bad) > 5 else ""))
     if len({a.ndim for a in out}) > 1:  # grey among colour: all become colour
         out = [a if a.ndim == 3 else np.repeat(a[..., None], 3, 2) for a in out]
     return out

@@ -13,11 +13,12 @@ from archwright.errors import DataError
 from archwright.task.arrays import check_lengths
 from archwright.task.loss import CrossEntropy, class_weights
 from archwright.task.metrics import Metric, classification_metrics
+from archwright.task.problems import Problems
 from archwright.task.splits import Split, divide
 from archwright.task.targets import Classes, label_array
 from archwright.task.task import Part, Parts
 
-__all__ = ["ClassWeight", "Labelled", "check_test_pair"]
+__all__ = ["ClassWeight", "Labelled", "check_labels", "check_test_pair"]
 
 ClassWeight = str | Mapping[Any, float] | None
 
@@ -27,6 +28,14 @@ def check_test_pair(x_test: Any, y_test: Any) -> None:
     if (x_test is None) != (y_test is None):
         given, missing = ("x_test", "y_test") if y_test is None else ("y_test", "x_test")
         raise DataError(f"{given} is given without {missing}: give both for an official test part, or neither")
+
+
+def check_labels(problems: Problems, y: Any, y_test: Any) -> None:
+    """Find what is wrong with labels, and with those of official test samples, or None."""
+    labels = problems.of(label_array, y, "y")
+    classes = None if labels is None else problems.of(Classes.of, labels, "y")
+    if classes is not None and y_test is not None:
+        problems.of(classes.encode, y_test, "y_test")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,11 @@ from torch import nn
 from archwright.task.arrays import Layout, image_array
 from archwright.task.augment import ImageAugmentation
 from archwright.task.baseline import ResidualConv, fitted
-from archwright.task.classification import ClassWeight, Labelled, check_test_pair
+from archwright.task.classification import ClassWeight, Labelled, check_labels, check_test_pair
 from archwright.task.groups import Groups
 from archwright.task.inputs import ImageInputs
 from archwright.task.preparation import Preparation
+from archwright.task.problems import Problems
 from archwright.task.reading import BadImage, read_image_folder
 from archwright.task.task import Augmentation, Task
 
@@ -72,11 +73,14 @@ class ImageClassification(Task):
         source: str = "arrays",
     ):
         check_test_pair(x_test, y_test)
-        images = image_array(x, "x", channels=channels, resize=resize)
-        c = images.shape[1]
-        test = None
+        problems, test = Problems(), None
+        images = problems.of(image_array, x, "x", channels=channels, resize=resize)
+        c = 1 if images is None else images.shape[1]
         if x_test is not None:
-            test = image_array(x_test, "x_test", channels=channels, resize=resize, n_channels=c)
+            test = problems.of(image_array, x_test, "x_test", channels=channels, resize=resize, n_channels=c)
+        check_labels(problems, y, y_test)
+        problems.check()
+        assert images is not None
         labelled = Labelled.of(images, y, test, y_test, seed=split_seed, shares=(test_share, validation_share))
         train = images[labelled.split.train]
         inputs = ImageInputs.of(train, channels, resize)

@@ -53,8 +53,10 @@ def _labelled(path: Path) -> list[tuple[Path, str]]:
     if found:
         empty = [d.name for d in folders if d.name not in {label for _, label in found}]
         if empty:
+            named = ", ".join(repr(str(path / name)) for name in empty)
             raise DataError(
-                f"class folder {str(path / empty[0])!r} holds no image: remove it, or fill it ({_suffixes()})"
+                f"class folder{'s' * (len(empty) > 1)} {named} {'hold' if len(empty) > 1 else 'holds'} no image: remove "
+                f"{'them' if len(empty) > 1 else 'it'}, or put images there ({_suffixes()})"
             )
         return found
     loose = image_files(path)

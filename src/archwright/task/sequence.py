@@ -9,10 +9,11 @@ from torch import nn
 from archwright.task.arrays import Layout, sequence_array
 from archwright.task.augment import SequenceAugmentation
 from archwright.task.baseline import ResidualConv, fitted
-from archwright.task.classification import ClassWeight, Labelled, check_test_pair
+from archwright.task.classification import ClassWeight, Labelled, check_labels, check_test_pair
 from archwright.task.groups import Groups
 from archwright.task.inputs import SequenceInputs
 from archwright.task.preparation import Preparation
+from archwright.task.problems import Problems
 from archwright.task.task import Augmentation, Task
 
 __all__ = ["SequenceClassification"]
@@ -66,8 +67,12 @@ class SequenceClassification(Task):
         source: str = "arrays",
     ):
         check_test_pair(x_test, y_test)
-        series = sequence_array(x, "x", channels=channels)
-        test = None if x_test is None else sequence_array(x_test, "x_test", channels=channels)
+        problems = Problems()
+        series = problems.of(sequence_array, x, "x", channels=channels)
+        test = None if x_test is None else problems.of(sequence_array, x_test, "x_test", channels=channels)
+        check_labels(problems, y, y_test)
+        problems.check()
+        assert series is not None
         labelled = Labelled.of(series, y, test, y_test, seed=split_seed, shares=(test_share, validation_share))
         inputs = SequenceInputs.of(series[labelled.split.train], channels)
         super().__init__(

@@ -16,11 +16,12 @@ from archwright.errors import DataError, did_you_mean
 from archwright.task.arrays import check_lengths
 from archwright.task.augment import TableAugmentation
 from archwright.task.baseline import ResidualMLP, fitted
-from archwright.task.classification import ClassWeight, Labelled
+from archwright.task.classification import ClassWeight, Labelled, check_labels
 from archwright.task.groups import Groups
 from archwright.task.loss import SquaredError
 from archwright.task.metrics import regression_metrics
 from archwright.task.preparation import Preparation
+from archwright.task.problems import Problems
 from archwright.task.splits import Split, divide, strata_of
 from archwright.task.table import Column, TableInputs, as_frame, kind_of
 from archwright.task.targets import Quantities, quantity_array
@@ -43,10 +44,12 @@ class _Table:
     source: str
     group: Any
     group_test: Any
+    left_out: tuple[str, ...]
 
     @classmethod
     def read(
         cls,
+        problems: Problems,
         data: Any,
         y: Any,
         target: str | None,
@@ -60,48 +63,57 @@ class _Table:
         keep_group: bool,
     ) -> _Table:
         column = group if isinstance(group, str) else None
-        frame, targets, names = _divided(data, y, target, "the table", column)
+        frame, targets, names = _divided(problems, data, y, target, "the table", column)
         test_frame, test_targets = None, None
         if test is not None:
             data_test, y_test = test if isinstance(test, tuple) else (test, None)
             test_frame, test_targets, _ = _divided(
-                data_test, y_test, None if y is not None else names[0], "the test table"
+                problems, data_test, y_test, None if y is not None else names[0], "the test table"
             )
         for what, given in (("categorical", categorical), ("ignore", ignore)):
-            unknown = [c for c in given if c not in frame.columns]
-            if unknown:
-                raise DataError(
-                    f"{what} names {unknown[0]!r}, which is no column. {did_you_mean(unknown[0], frame.columns)}"
-                )
+            for name in [c for c in given if c not in frame.columns]:
+                problems.add(f"{what} names {name!r}, which is no column. {did_you_mean(name, frame.columns)}")
         if column is not None:
             group, group_test = _column(frame, column, "the table"), _column(test_frame, column, "the test table")
             ignore = ignore if keep_group else (*ignore, column)
-        frame = TableInputs((), tuple(missing_values)).clean(frame.drop(columns=[*dict.fromkeys(ignore)]))
+        frame = TableInputs((), tuple(missing_values)).clean(
+            frame.drop(columns=[c for c in dict.fromkeys(ignore) if c in frame.columns])
+        )
         kinds: dict[str, str] = {}
+        left_out = []
         for column in frame.columns:
-            kind = "category" if column in categorical else kind_of(column, frame[column], "the table")
+            wrong = len(problems.found)
+            kind = "category" if column in categorical else problems.of(kind_of, column, frame[column], "the table")
+            if kind is None and len(problems.found) > wrong:
+                continue
             if kind is None:
+                left_out.append(column)
                 warnings.warn(
                     f"column {column!r} holds another text in every row, so it is left out: nothing can be learnt "
                     f"from it", UserWarning, stacklevel=4,
                 )  # fmt: skip
                 continue
             kinds[column] = kind
-        if not kinds:
+            for where, table in (("the table", frame), ("the test table", test_frame)):
+                if table is not None and column not in table.columns:
+                    problems.add(
+                        f"{where} has no column {column!r}, which this task learnt from. "
+                        f"{did_you_mean(column, table.columns)}"
+                    )
+                elif table is not None and kind == "number":  # a stray text is named wherever it is
+                    problems.of(Column(column, "number"), TableInputs((), tuple(missing_values)).clean(table)[column])
+        if not kinds and not problems.found:
             raise DataError("the table has no column to learn from besides the target: add features")
         said = str(data) if isinstance(data, (str, Path)) else "table" if y is None else "arrays"
         return cls(
             frame, targets, test_frame, test_targets, kinds, tuple(missing_values), names, source or said,
-            group, group_test,
+            group, group_test, tuple(left_out),
         )  # fmt: skip
 
     def inputs(self, train: np.ndarray) -> TableInputs:
         """Measure the training rows."""
         rows = self.features.iloc[train]
         columns = tuple(Column.of(name, kind, rows[name]) for name, kind in self.kinds.items())
-        for name in self.kinds:  # a stray text outside the training rows is named just the same
-            if self.kinds[name] == "number":
-                Column(name, "number")(self.features[name])
         return TableInputs(columns, self.missing_values)
 
     def groups(self, split: Split) -> Groups | None:
@@ -116,6 +128,7 @@ class _Table:
             "missing_values": {str(c): int(n) for c, n in missing.items() if n},
             "target": list(self.target_names),
             "source": self.source,
+            **({"left_out": list(self.left_out)} if self.left_out else {}),
         }
 
 
@@ -127,7 +140,7 @@ def _column(frame: pd.DataFrame | None, name: str, where: str) -> pd.Series | No
 
 
 def _divided(
-    data: Any, y: Any, target: str | None, where: str, group: str | None = None
+    problems: Problems, data: Any, y: Any, target: str | None, where: str, group: str | None = None
 ) -> tuple[pd.DataFrame, Any, tuple[str, ...]]:
     """Features, targets and the targets' names; rows are counted by the caller's data."""
     frame = as_frame(data, where)
@@ -145,7 +158,7 @@ def _divided(
     column = frame[name]
     if column.isna().any():
         rows = np.flatnonzero(column.isna().to_numpy())
-        raise DataError(
+        problems.add(
             f"target column {name!r} is missing in {len(rows)} of {len(column)} rows, the first is row {rows[0]} (line "
             f"{rows[0] + 2} of a CSV file): remove these rows, for what they should teach is unknown"
         )
@@ -223,15 +236,18 @@ class TabularClassification(Task):
         split_seed: int = 0,
         source: str | None = None,
     ):
+        problems = Problems()
         table = _Table.read(
-            data, y, target, test, categorical, ignore, missing_values, source, group, group_test, keep_group
+            problems, data, y, target, test, categorical, ignore, missing_values, source, group, group_test, keep_group
         )
+        if not problems.found:  # of a target that misses values, labels would only say so again
+            check_labels(problems, table.targets, table.test_targets)
+        problems.check()
         labelled = Labelled.of(
             table.features, table.targets, table.test_features, table.test_targets,
             seed=split_seed, shares=(test_share, validation_share),
         )  # fmt: skip
-        inputs = table.inputs(labelled.split.train)
-        test_rows = None if table.test_features is None else _frame_for(inputs, table.test_features)
+        inputs, test_rows = table.inputs(labelled.split.train), table.test_features
         super().__init__(
             name=name,
             parts=labelled.parts(_Rows(table.features), test_rows, lambda rows, where: inputs(rows)),
@@ -299,9 +315,11 @@ class TabularRegression(Task):
         split_seed: int = 0,
         source: str | None = None,
     ):
+        problems = Problems()
         table = _Table.read(
-            data, y, target, test, categorical, ignore, missing_values, source, group, group_test, keep_group
+            problems, data, y, target, test, categorical, ignore, missing_values, source, group, group_test, keep_group
         )
+        problems.check()
         values = quantity_array(table.targets, f"target {table.target_names[0]!r}")
         check_lengths(table.features, values, "data")
         names = table.target_names
@@ -343,11 +361,6 @@ class TabularRegression(Task):
     def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
         """A residual MLP (`archwright.task.baseline.ResidualMLP`), of width 64 where nothing is said."""
         return _mlp(self, width, max_params)
-
-
-def _frame_for(inputs: TableInputs, frame: pd.DataFrame) -> pd.DataFrame:
-    inputs(frame.iloc[:1])  # a column that is not there is told at once, by name
-    return frame
 
 
 def _mlp(task: Task, width: int | None, max_params: int | None) -> nn.Module:

@@ -18,6 +18,7 @@ from archwright.errors import DataError, did_you_mean
 from archwright.task.groups import Groups, gaps
 from archwright.task.metrics import Metric
 from archwright.task.preparation import Preparation
+from archwright.task.problems import doubts
 
 if TYPE_CHECKING:
     from archwright.space import Space
@@ -245,6 +246,11 @@ class Task(ABC):
                 digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
                 digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
+
+    @functools.cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """What may make its figures worse than they look, in sentences; see `archwright.task.problems.doubts`."""
+        return doubts(self, self._test, self._facts)
 
     def describe(self) -> dict[str, Any]:
         """What the task is, as JSON: kind, sizes, shapes, classes and their counts, where from, settings."""

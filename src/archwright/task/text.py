@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from archwright.errors import DataError, did_you_mean
 from archwright.task.augment import TokenAugmentation
 from archwright.task.baseline import KimCNN, fitted
-from archwright.task.classification import ClassWeight, Labelled, check_test_pair
+from archwright.task.classification import ClassWeight, Labelled, check_labels, check_test_pair
 from archwright.task.groups import Groups
 from archwright.task.preparation import Preparation
+from archwright.task.problems import Problems
 from archwright.task.table import as_frame, read_table
 from archwright.task.task import Augmentation, Part, Task
 from archwright.task.tokens import Level, TextInputs, text_list
@@ -84,8 +85,11 @@ class TextClassification(Task):
         column: str | None = None,
     ):
         check_test_pair(x_test, y_test)
-        texts = np.array(text_list(x, "x"), dtype=object)
-        test = None if x_test is None else np.array(text_list(x_test, "x_test"), dtype=object)
+        problems = Problems()
+        texts = np.array(problems.of(text_list, x, "x"), dtype=object)
+        test = None if x_test is None else np.array(problems.of(text_list, x_test, "x_test"), dtype=object)
+        check_labels(problems, y, y_test)
+        problems.check()
         labelled = Labelled.of(texts, y, test, y_test, seed=split_seed, shares=(test_share, validation_share))
         train = texts[labelled.split.train].tolist()
         inputs = TextInputs.of(train, level, vocabulary, max_length, lowercase=lowercase, column=column)
