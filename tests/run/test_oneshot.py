@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest
 
 import archwright as aw
-from archwright.errors import EvaluationError, ObjectiveError
+from archwright.errors import BudgetError, EvaluationError, ObjectiveError
 from archwright.evaluator import Recipe
 from archwright.report import supernet as figures
 from archwright.run import OneShot
+from archwright.run.oneshot import Phase
+from archwright.run.pace import pace
 from archwright.store import Store
 
 SCRIPT = Path(__file__).with_name("oneshot_script.py")
@@ -33,6 +36,17 @@ def searched(algorithm="darts", **settings):
         recipe=Recipe(epochs=1),
         progress=False,
         **settings,
+    )
+
+
+def searched_by_epochs(algorithm, epochs):
+    return aw.search(
+        script.table(),
+        space=script.SPACE,
+        oneshot=OneShot(algorithm, {"candidates": 4}, first=2, sample=2),
+        epochs=epochs,
+        recipe=Recipe(epochs=1),
+        progress=False,
     )
 
 
@@ -103,6 +117,53 @@ def test_what_no_supernet_can_be_trained_for_is_told_before_anything_starts(sett
     assert not store.exists() or not Store(store).runs()
 
 
+def test_the_time_of_the_supernet_is_search_time(result):
+    spent = result.meta["oneshot"]["spent_s"]
+    assert spent >= result.meta["oneshot"]["seconds"] > 0
+    assert all(t.finished > spent for t in result.trials)
+
+
+def test_its_epochs_are_a_share_of_a_budget_of_epochs_and_count_in_it():
+    found = searched_by_epochs("spos", epochs=20)
+    trained = [t for t in found.trials if t.measurement and t.measurement.epochs]
+    assert len(found.meta["oneshot"]["history"]) == 10
+    assert sum(t.measurement.epochs for t in trained) == 10
+
+
+def test_a_time_too_short_for_an_epoch_is_an_error_that_says_what_one_takes(tmp_path):
+    store = tmp_path / "runs.db"
+    with pytest.raises(BudgetError, match=r"making it and one epoch take about .* nothing is learnt"):
+        aw.search(script.table(), space=script.SPACE, oneshot="darts", budget=0.2, store=store, progress=False)
+    assert Store(store).runs()[0].status == "interrupted"
+
+
+def test_epochs_that_fit_are_told_by_the_steps_of_a_part_of_one():
+    ends = []
+
+    def train(epochs, stepped):
+        for step in range(1, 101):
+            time.sleep(0.004)
+            ends.append(step)
+            stepped(step, 100)
+
+    known = pace(train, seconds=0.5)
+    assert 3 <= len(ends) < 100  # a tenth of the time is enough to know
+    assert known.epoch_s >= 0.4
+    assert known.fitting(known.making_s + 3.5 * known.epoch_s) == 3
+    assert known.fitting(known.epoch_s / 2) == 0
+
+
+def test_a_phase_that_ended_is_not_read_out_again_when_the_search_goes_on(tmp_path, monkeypatch):
+    store = tmp_path / "runs.db"
+    first = searched(store=store)
+    shutil.rmtree(tmp_path / "runs-supernet-1")  # nor does it need its checkpoint
+    monkeypatch.setattr(Phase, "train", lambda *args, **settings: pytest.fail("trained again"))
+    again = aw.resume(store, task=script.table(), space=script.SPACE, trials=8, progress=False)
+    assert [t.architecture for t in again.trials[:7]] == [t.architecture for t in first.trials]
+    assert len(again.trials) == 8
+    assert again.meta["oneshot"]["trust"] == first.meta["oneshot"]["trust"]
+
+
 @pytest.mark.parametrize(("name", "value"), [("first", 0), ("sample", -1), ("share", 1.0)])
 def test_settings_of_a_phase_are_checked(name, value):
     with pytest.raises(EvaluationError, match=f"OneShot\\({name}="):
@@ -127,6 +188,6 @@ def test_a_search_killed_while_its_supernet_trains_ends_as_if_it_had_not_been(tm
     again = script.main(store)
     assert [t.architecture for t in again.trials] == [t.architecture for t in whole.trials]
     assert [t.measurement.metrics for t in again.trials] == [t.measurement.metrics for t in whole.trials]
-    unlike = {"seconds", "trust", "deadline_s"}
+    unlike = {"seconds", "trust", "spent_s"}
     first, second = ({k: v for k, v in r.meta["oneshot"].items() if k not in unlike} for r in (whole, again))
     assert first == second

@@ -16,7 +16,7 @@ from archwright.evaluator.loop import observed
 from archwright.export import export, predict
 from archwright.export.card import Card
 from archwright.nn import materialize
-from archwright.run.finish import _interval
+from archwright.run.tested import _interval
 from archwright.task import Preparation, Translation
 from archwright.task.translations import greedy
 from archwright.testing import TaskContract
@@ -141,7 +141,7 @@ def test_a_network_learns_to_translate_and_bleu_is_of_its_own_texts_beside_the_r
     seen = observed(module, task, task.validation.inputs)
     texts = task.translations(seen)
     assert measured.metrics["bleu"] == pytest.approx(sacrebleu.corpus_bleu(texts, [y[-120:-60]]).score)
-    low, high = _interval(task, "bleu", [seen], task.validation.targets, seed=0)
+    low, high = _interval(task.metrics["bleu"], [seen], task.validation, seed=0).values()
     assert low < measured.metrics["bleu"] < high
 
     lower = Translation(x[:480], y[:480], vocabulary=80, lowercase=True, **held)

@@ -20,13 +20,17 @@ SPACES_EXAMPLES = examples(
         "archwright spaces": "every space, with what its networks read",
         "archwright spaces --data digits": "the spaces for these data, and how large each is",
         "archwright spaces --data digits --describe convnet": "every decision of one space",
-        "archwright spaces --data digits --supernet": "what would share weights in a supernet, and what would not",
+        "archwright spaces convnet --supernet --data digits": "what shares weights in a supernet, what not, and why",
     }
 )
 STRATEGIES_EXAMPLES = examples({"archwright strategies": "what each is for, and when not to use it"})
 
 
 def spaces(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Only this one.", autocompletion=names.complete_space, show_default=False),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(metavar="DATA", help="Only the spaces for these data.", autocompletion=names.complete_data),
@@ -44,28 +48,31 @@ def spaces(
     with console.Waiting() as waiting:
         waiting.on("loading")
         task = learning.load_task(data, {}) if data is not None else None
-        if describe is not None and describe not in names.SPACES:
-            raise SpaceError(f"there is no space called {describe!r}. {did_you_mean(describe, names.SPACES)}")
-        if describe is not None and task is not None:
-            task.space(describe)  # says so where it does not fit
-        chosen = [describe] if describe is not None else list(task.spaces if task is not None else names.SPACES)
+        if name is not None and describe is not None and name != describe:
+            raise SpaceError(f"one space at a time: got {name!r} and --describe {describe!r}")
+        wanted = describe or name
+        if wanted is not None and wanted not in names.SPACES:
+            raise SpaceError(f"there is no space called {wanted!r}. {did_you_mean(wanted, names.SPACES)}")
+        if wanted is not None and task is not None:
+            task.space(wanted)  # says so where it does not fit
+        chosen = [wanted] if wanted is not None else list(task.spaces if task is not None else names.SPACES)
         rows, texts = [], []
         if supernet:
-            name = describe or (task.default_space if task is not None else next(iter(names.SPACES)))
-            waiting.on(f"making a supernet of {name}")
-            _show_sharing(name, task, as_json, waiting)
+            wanted = wanted or (task.default_space if task is not None else next(iter(names.SPACES)))
+            waiting.on(f"making a supernet of {wanted}")
+            _show_sharing(wanted, task, as_json, waiting)
             return
-        for name in chosen:
-            entry = names.SPACES[name]
-            made = task.space(name) if task is not None else _example(entry)
+        for each in chosen:
+            entry = names.SPACES[each]
+            made = task.space(each) if task is not None else _example(entry)
             shape = task.input_shape if task is not None else entry.example_shape
             texts.append(made.describe())
             rows.append(
                 {
-                    "name": name,
+                    "name": each,
                     "reads": entry.reads,
                     "purpose": entry.purpose,
-                    "default": task is not None and task.default_space == name,
+                    "default": task is not None and task.default_space == each,
                     "input_shape": list(shape),
                     "decisions": len(made.decisions),
                     "size": made.size,
@@ -97,9 +104,34 @@ def _show_sharing(name: str, task: Any, as_json: bool, waiting: console.Waiting)
     if as_json:
         console.emit({"space": name, "input_shape": list(shape), **asdict(found)})
         return
-    from rich.text import Text
+    from archwright.report.wording import cost
 
-    console.out().print(Text(str(found)), soft_wrap=True)
+    table = _table("place", "layers", "shares", "parameters", *(["why not"] if found.separate else []))
+    table.columns[3].justify = "right"
+    for row in found.rows:
+        reason = [row.reason] if found.separate else []
+        table.add_row(row.place, _counted(row.layers), row.how, f"{row.params:,}", *reason)
+    shown = console.out()
+    shown.print(table)
+    times = found.params / max(1, found.largest_params)
+    shown.print(
+        f"\nsupernet of {name}, inputs of {'x'.join(map(str, shape))}: {found.params:,} parameters, "
+        f"{cost('bytes', found.bytes)}; its largest single network: {found.largest_params:,} parameters, "
+        f"{cost('bytes', found.largest_bytes)}, so it is {times:.2f} times as large. Options of a choice "
+        "between modules stand side by side in it; what is sliced is cut from the largest.",
+        soft_wrap=not shown.is_terminal,
+    )
+
+
+def _counted(layers: str) -> str:
+    """Layers by kind.
+
+    >>> _counted("Conv2d, BatchNorm2d, Conv2d")
+    '2 Conv2d, BatchNorm2d'
+    """
+    kinds = layers.split(", ")
+    counts = {kind: kinds.count(kind) for kind in kinds}
+    return ", ".join(kind if n == 1 else f"{n} {kind}" for kind, n in counts.items())
 
 
 def _example(entry: names.SpaceName) -> Any:

@@ -48,6 +48,7 @@ SPACES = {
         SpaceName("language", "texts", "what comes next, by recurrence, causal convolution or decoders", (128,)),
         SpaceName("translation", "texts", "another text: recurrent and Transformer encoders and decoders", (40,)),
         SpaceName("shared", "images", "several targets at once: a trunk that branches, a head for each", (1, 28, 28)),
+        SpaceName("detector", "images", "boxes around things: a backbone, levels, a head of centres", (3, 64, 64)),
         SpaceName("towers", "several inputs", "a tower for each, their fusion, and layers behind it", (16,)),
         SpaceName("unet", "images", "a class for every pixel: down to small sizes and up again", (3, 64, 64)),
         SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),

@@ -12,7 +12,7 @@ from archwright.errors import ArchwrightError, did_you_mean
 if TYPE_CHECKING:
     from archwright.run import OneShot
 
-__all__ = ["FAMILY", "ONESHOT", "OneShotName", "decides", "find_algorithm", "find_deciding"]
+__all__ = ["FAMILY", "ONESHOT", "OneShotName", "algorithm_of", "decides", "find_algorithm", "find_deciding"]
 
 FAMILY = "one-shot: a supernet is trained first, and what it prefers is tried first"
 
@@ -158,7 +158,12 @@ def decides(meta: Mapping[str, Any]) -> str:
     strategy, phase = strategy_of(meta.get("strategy") or {}), meta.get("oneshot")
     if not phase:
         return strategy
+    return f"{algorithm_of(phase)}/{strategy}"
+
+
+def algorithm_of(phase: Mapping[str, Any]) -> str:
+    """The name of the one-shot algorithm that a run began with, as the store keeps it."""
     alike = [n for n, e in ONESHOT.items() if e.algorithm == phase["algorithm"]]
     given = phase.get("settings") or {}
     best = max(alike, key=lambda n: sum(given.get(k) == v for k, v in ONESHOT[n].settings.items()), default="")
-    return f"{best or phase['algorithm']}/{strategy}"
+    return best or str(phase["algorithm"])

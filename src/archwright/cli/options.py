@@ -179,6 +179,9 @@ Resize = Annotated[str | None, _option("Bring images to one size: 28x28.", "HxW"
 OnBadImage = Annotated[
     str | None, _option("Where images cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)
 ]
+OnBadBox = Annotated[
+    str | None, _option("Where boxes lie outside their image: 'stop' (the default) or 'clip' them.", "WHAT", _DATA)
+]
 
 # What comes out
 

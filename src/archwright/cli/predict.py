@@ -26,6 +26,7 @@ EXAMPLES = examples(
         "archwright predict runs/digits new.npz": "answers for the array x of new.npz",
         "archwright predict runs/photos inbox/ --csv answers.csv": "a folder of images, all answers into a table",
         "archwright predict runs/streets new/ --masks found/": "a class for each pixel: masks as PNG files",
+        "archwright predict runs/cells new/ --boxes drawn/ --json": "things: their boxes, also drawn into the images",
         "archwright predict runs/digits new.npz --form onnx --json": "through ONNX Runtime, for a program",
     }
 )
@@ -53,6 +54,12 @@ def predict(
         Path | None,
         typer.Option(metavar="FOLDER", help="Of a network that says a class for each pixel: all masks as PNG files."),
     ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Of a network that finds things: all images with boxes drawn, as PNG files."
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Refuse files that changed since they were exported.")
     ] = True,
@@ -70,6 +77,10 @@ def predict(
         for one in answers:
             one.save_mask(masks)
         console.err().print(f"{len(answers):,} masks in {masks}")
+    if boxes is not None:
+        for one in answers:
+            one.save_drawing(boxes)
+        console.err().print(f"{len(answers):,} images with boxes in {boxes}")
     if as_json:
         console.emit({"out": where, "data": data, "predictions": [a.to_json() for a in answers]})
     if table is not None:
@@ -99,10 +110,18 @@ def _rows(answers: Sequence[Prediction]) -> tuple[list[str], list[list[Any]]]:
         return ["sample", "label", "probability"], [[a.sample, a.label, a.probability] for a in answers]
     if answers and all(isinstance(a.value, dict) for a in answers):
         return _rows_by_name(answers)
+    if any(a.drawing is not None for a in answers):
+        return _rows_of_boxes(answers)
     values = [list(a.value) if isinstance(a.value, (list, tuple)) else [a.value] for a in answers]
     wide = max(map(len, values), default=1)
     header = ["value"] if wide == 1 else [f"value_{i}" for i in range(wide)]
     return ["sample", *header], [[a.sample, *row] for a, row in zip(answers, values, strict=True)]
+
+
+def _rows_of_boxes(answers: Sequence[Prediction]) -> tuple[list[str], list[list[Any]]]:
+    """A row for each thing that was found; an image that shows none has none."""
+    rows = [[a.sample, b["label"], b["score"], *b["box"]] for a in answers for b in a.value]
+    return ["sample", "label", "score", "left", "top", "right", "bottom"], rows
 
 
 def _rows_by_name(answers: Sequence[Prediction]) -> tuple[list[str], list[list[Any]]]:
@@ -137,7 +156,7 @@ def _show(answers: Sequence[Prediction], n: int) -> None:
     if len(rows) > n:
         shown.print(Text(f"... and {len(rows) - n:,} more: --csv FILE or --json gives them all", style="dim"))
     if "label" in header and len(rows) > 1:
-        counts = Counter(str(a.label) for a in answers).most_common()
+        counts = Counter(str(row[header.index("label")]) for row in rows).most_common()
         listed = ", ".join(f"{label} {count:,}" for label, count in counts[:12]) + (", ..." if len(counts) > 12 else "")
         shown.print(Text(f"{len(rows):,} answers: {listed}"))
 

@@ -79,6 +79,7 @@ def search(
     group: options.Group = None,
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
+    on_bad_box: options.OnBadBox = None,
     out: options.OutFolder = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -99,8 +100,8 @@ def search(
     if budget is None and trials is None and epochs is None:
         budget = options.DEFAULT_BUDGET
     reading = learning.data_options(
-        target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
-        season=season, time=time, group=group,
+        target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, on_bad_box=on_bad_box, text=text,
+        horizon=horizon, context=context, season=season, time=time, group=group,
     )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:
@@ -221,10 +222,15 @@ def _end(result: Result, place: places.Place, quiet: bool, as_json: bool, withou
     with console.Waiting(quiet) as waiting:
         waiting.on("writing the network and the report")
         result.save(place.folder)
+        supernet = None
+        if result.meta.get("oneshot"):
+            from archwright.cli.net import adopt
+
+            supernet = adopt(result, place)
     if as_json:
         console.emit(telling.result_document(result, place))
     else:
-        telling.conclude(result, place)
+        telling.conclude(result, place, supernet)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
     telling.check_measured(result)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shlex
 from pathlib import Path
+from time import monotonic as now  # `time` is an option here
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archwright.cli import console, learning, options
+from archwright.cli import console, learning, net, options, places
 from archwright.cli.guard import interruptible
-from archwright.cli.invocation import examples
+from archwright.cli.invocation import command_line, examples
 from archwright.cli.oneshot import ONESHOT, find_algorithm
 from archwright.cli.strategy import find_strategy
-from archwright.errors import BudgetError, ResumeError, StoreError
+from archwright.errors import BudgetError, StoreError
 
 if TYPE_CHECKING:
     from archwright.objective import Objectives
-    from archwright.oneshot import Result
     from archwright.trial import Trial
 
 __all__ = ["COMMANDS"]
 
-ABOUT = "supernet.json"
+DEFAULT_EPOCHS = 30
 
 TRAIN_EXAMPLES = examples(
     {
@@ -47,73 +47,120 @@ Where = Annotated[Path, typer.Argument(metavar="NET", help="The folder of a trai
 
 
 def train(
+    ctx: typer.Context,
     data: options.Data,
     algorithm: Annotated[
         str, typer.Option(metavar="NAME", help=f"How: {', '.join(ONESHOT)}.", autocompletion=lambda: list(ONESHOT))
     ] = "spos",
-    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the training samples.")] = 30,
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Passes over the training samples. Default: as the budget allows, else 30."),
+    ] = None,
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="End the training after this time.")] = None,
     space: options.Space = None,
     seed: options.Seed = 0,
     target: options.Target = None,
     kind: options.Kind = None,
     text: options.Text = None,
+    horizon: options.Horizon = None,
+    context: options.Context = None,
+    season: options.Season = None,
+    time: options.Time = None,
+    group: options.Group = None,
     resize: options.Resize = None,
+    on_bad_image: options.OnBadImage = None,
     out: Annotated[Path | None, typer.Option(metavar="NET", help="Folder. Default: runs/DATA-supernet.")] = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Train one network that holds every architecture of a space.
 
-    The same command again goes on where it was left; NET then holds the weights and what is known of them.
+    The same command again goes on where it was left; NET then holds the weights, what is known of them, and a page.
     """
     entry = find_algorithm(algorithm)
-    if epochs < 1:
+    if epochs is not None and epochs < 1:
         raise BudgetError(f"--epochs cannot be {epochs}: give a whole number, 1 or more")
-    reading = learning.data_options(target=target, kind=kind, resize=resize, text=text)
+    seconds = _seconds(budget)
+    reading = learning.data_options(
+        target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
+        season=season, time=time, group=group,
+    )  # fmt: skip
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on(f"reading {data}")
         from archwright.report import Progress
         from archwright.run.oneshot import Phase
+        from archwright.run.session import said
+        from archwright.run.settings import describe_task
 
         task = learning.load_task(data, reading)
         goals = learning.objectives(task, (), (), ())
         folder = out or Path("runs") / f"{task.name.removeprefix('ucr:')}-supernet"
-        searched = task.space(space)
-        phase = Phase(entry.begin(epochs), searched, task, goals, seed=seed, folder=folder, device="auto")
         about = {
             "data": learning.where_from(data),
             "options": reading,
             "space": space,
             "algorithm": entry.name,
-            "epochs": epochs,
             "seed": seed,
+            "task": describe_task(task),
+            "command": command_line(ctx),
         }
-        _write(folder, about)
+        began = now()
+        phase = Phase(entry.begin(epochs), task.space(space), task, goals, seed=seed, folder=folder, device="auto")
+        if epochs is None:
+            waiting.on("timing its steps")
+            epochs = _epochs_before(folder, about) or (DEFAULT_EPOCHS if seconds is None else phase.epochs_for(seconds))
+        about["epochs"] = epochs
+        if seconds is not None:
+            seconds -= now() - began
+        before = net.known(folder)
+        # Until it is known that this goes on with what is there, what is known of that stays.
+        net.write_about(folder, before or about)
         waiting.stop()
         with Progress(goals, quiet=quiet) as progress:
             progress.phase(f"training a supernet by {entry.name}", total=epochs)
-            from archwright.run.session import said
-
-            trained = phase.train(epochs, seconds=_seconds(budget), watch=lambda p: progress.step(said(p, epochs)))
-    result = phase.to_json()
-    _write(folder, {**about, "result": result})
+            trained = phase.train(epochs, seconds=seconds, watch=lambda p: progress.step(said(p, epochs)))
+        about |= {"result": phase.to_json(), **({"trust": before["trust"]} if "trust" in before else {})}
+        net.write_about(folder, about)
+        waiting.on("writing the page")
+        page = net.write_report(folder, about, task)
     if as_json:
-        console.emit({"folder": str(folder), **about, "result": result})
+        console.emit({"folder": str(folder), "report": str(page), **about})
         return
+    from archwright.report.wording import duration, plural
     from archwright.supernet.sharing import params_of
 
     shown = console.out()
+    early = f" (ended early: {trained.stopped})" if trained.stopped else ""
     shown.print(
-        f"{folder}: a supernet of {params_of(trained.supernet):,} parameters, {len(trained.history)} epochs in "
-        f"{trained.seconds:.0f} s" + (f" (ended early: {trained.stopped})" if trained.stopped else "")
+        f"A supernet of {params_of(trained.supernet):,} parameters, {plural(len(trained.history), 'epoch')} in "
+        f"{duration(trained.seconds)}{early}; it lies in {folder}, with {page.name}.",
+        soft_wrap=True,
     )
     for ranked in trained.top[:3]:
-        shown.print(f"  {trained.metric} {ranked.metrics[trained.metric]:.4f} with shared weights: {_brief(ranked)}")
-    shown.print(f"Next: archwright supernet rank {folder}, archwright supernet search {folder} --max-params 30k")
+        shown.print(
+            f"  {trained.metric} {ranked.metrics[trained.metric]:.4f} with shared weights: {_brief(ranked)}",
+            soft_wrap=True,
+        )
+    where = shlex.quote(str(folder))
+    shown.print()
+    console.hint(
+        shown,
+        {
+            f"archwright supernet rank {where}": "can its order be trusted?",
+            f"archwright supernet search {where} --max-params 30k": "the best under ceilings, in seconds",
+        },
+    )
+
+
+def _epochs_before(folder: Path, about: dict[str, Any]) -> int | None:
+    """The epochs that the same command settled on before, so that it goes on as the same training."""
+    before = net.known(folder)
+    same = all(before.get(name) == about[name] for name in ("data", "options", "space", "algorithm", "seed"))
+    return int(before["epochs"]) if before and same else None
 
 
 def search(
+    ctx: typer.Context,
     where: Where,
     maximize: options.Maximize = None,
     minimize: options.Minimize = None,
@@ -127,6 +174,11 @@ def search(
         typer.Option(metavar="NAME", help="What decides. Default: nsga2 for several goals, evolution for one."),
     ] = None,
     trials: Annotated[int, typer.Option(metavar="N", help="Architectures to measure.")] = 300,
+    top: Annotated[int, typer.Option("-n", metavar="N", help="How many to show.")] = 10,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write those that are shown, as JSON: architectures and figures."),
+    ] = None,
     budget: Annotated[str, typer.Option(metavar="TIME", help="End after this time.")] = "45s",
     seed: options.Seed = 0,
     data: options.MovedData = None,
@@ -135,8 +187,12 @@ def search(
 ) -> None:
     """Search a trained supernet: the best architectures under ceilings, in seconds, and nothing is trained.
 
-    Without --maximize or --minimize: the data's own metric, and the parameters, as a front.
+    Without --maximize or --minimize: the data's own metric, and the parameters, as a front. NET keeps each search as a
+    run: [cyan]archwright show NET[/], [cyan]archwright export NET --trial N[/] to train one of them alone,
+    [cyan]archwright search DATA --warm-start NET[/] to begin with the best of them.
     """
+    if top < 1:
+        raise BudgetError(f"-n cannot be {top}: give a whole number, 1 or more")
     limits = learning.ceilings(
         params=max_params, macs=max_macs, bytes=max_bytes, peak_bytes=max_peak_memory, latency_ms=max_latency
     )
@@ -144,9 +200,10 @@ def search(
         find_strategy(strategy)
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on("reading the supernet")
-        trained, _ = _read(where, data)
+        trained, about = net.open_net(where, data)
         from archwright.objective import Goal
         from archwright.run import search as start
+        from archwright.run.prior import SHARED_WEIGHTS
 
         task = trained.task
         if not (maximize or minimize):
@@ -157,6 +214,7 @@ def search(
         else:
             goals = learning.objectives(task, maximize or (), minimize or (), limits)
         waiting.stop()
+        _warn(about)
         deciding = find_strategy(strategy or ("nsga2" if len(goals.goals) > 1 else "evolution"))
         result = start(
             task,
@@ -168,8 +226,16 @@ def search(
             trials=trials,
             seed=seed,
             progress=not quiet,
+            store=where / places.STORE,
+            name="supernet search",
+            command=command_line(ctx),
+            notes={**{n: about[n] for n in ("data", "options", "space")}, SHARED_WEIGHTS: about["algorithm"]},
         )
-    _tell(result.trials, goals, as_json)
+        if result.interrupted and not result.trials:
+            raise KeyboardInterrupt
+        waiting.on("writing the page")
+        page = net.write_report(where, about, task, net.keep_search(where, about, result))
+    _tell(result.trials, goals, where, page, top, save, as_json)
 
 
 def rank(
@@ -186,25 +252,18 @@ def rank(
         raise BudgetError(f"--sample cannot be {sample}: a rank correlation needs 3 architectures, 20 for a clear word")
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on("reading the supernet")
-        trained, about = _read(where, data)
+        trained, about = net.open_net(where, data)
         from archwright.evaluator import Recipe
         from archwright.oneshot import trust
 
         waiting.on(f"training {sample} architectures alone")
         recipe = None if train_epochs is None else Recipe.suiting(trained.task, epochs=train_epochs)
         found = trust(trained, n=sample, recipe=recipe, seed=seed)
-    told = {
-        "metric": found.metric,
-        "correlation": vars(found.correlation),
-        "top": vars(found.top),
-        "params": vars(found.params),
-        "warnings": list(found.warnings),
-        "sample": [
-            {"architecture": dict(c.architecture), "shared": c.shared, "alone": c.alone, "params": c.params}
-            for c in found.sample
-        ],
-    }
-    _write(where, {**about, "trust": told})
+        told = net.trust_document(found)
+        about["trust"] = told
+        net.write_about(where, about)
+        waiting.on("writing the page")
+        net.write_report(where, about, trained.task)
     if as_json:
         console.emit(told)
         return
@@ -221,22 +280,70 @@ def rank(
     shown.print(str(found))
 
 
-def _tell(trials: tuple[Trial, ...], goals: Objectives, as_json: bool) -> None:
-    """The front, best first."""
+def _warn(about: dict[str, Any]) -> None:
+    """Say what is known of how far the supernet can be believed."""
+    if about["algorithm"] == "pc-darts":
+        console.note(
+            "pc-darts trained candidates on a part of the channels: with its shared weights whole networks are "
+            "measured wrongly. Its gates are what it is for: archwright search DATA --strategy pc-darts"
+        )
+    for warning in (about.get("trust") or {}).get("warnings", ()):
+        console.note(warning)
+
+
+def _tell(
+    trials: tuple[Trial, ...], goals: Objectives, where: Path, page: Path, top: int, save: Path | None, as_json: bool
+) -> None:
+    """The best, or the front of several goals: of that as many as are wanted, from end to end."""
     from archwright.objective import pareto_front
     from archwright.report import tables
-    from archwright.report.rows import leaderboard_rows
+    from archwright.report.rows import trial_row
 
-    done = [t for t in trials if t.status == "done"]
-    front = pareto_front(done) if len(goals.goals) > 1 else done
+    done = [t for t in trials if t.status == "done" and t.scores]
+    if not done:
+        raise BudgetError(
+            f"no architecture was measured in {len(trials):,} trials: raise the ceilings, or give a larger --budget"
+        )
+    several = len(goals.goals) > 1
+    best = pareto_front(done) if several else done
+    best = sorted({t.key: t for t in reversed(best)}.values(), key=lambda t: t.scores or ())
+    if several:
+        step = max(1.0, len(best) / top)  # evenly along the front, its best end always
+        best = [best[int(i * step)] for i in range(min(top, len(best)))]
+    best = best[:top]
+    rows = [trial_row(t, goals, curve=False) for t in best]
+    document = {
+        "folder": str(where),
+        "report": str(page),
+        "trials": len(trials),
+        "measured": len(done),
+        "front": rows,
+    }
+    if save is not None:
+        try:
+            save.parent.mkdir(parents=True, exist_ok=True)
+            save.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"--save: cannot write {save} ({error.strerror}): give another file") from None
     if as_json:
-        console.emit({"trials": len(trials), "front": leaderboard_rows(front, goals, None)})
+        console.emit(document)
         return
     shown = console.out()
-    shown.print(tables.leaderboard(front, goals, 20))
+    shown.print(tables.front(best, goals) if several else tables.leaderboard(best, goals, top))
     shown.print(
-        f"{len(done):,} architectures measured with shared weights, none trained. Before you believe one, train it: "
-        "archwright search DATA --strategy spos does both."
+        f"\n{len(done):,} of {len(trials):,} architectures measured with shared weights, none trained. Before you "
+        "believe one, train it.",
+        soft_wrap=True,
+    )
+    to, number = shlex.quote(str(where)), best[0].number
+    console.hint(
+        shown,
+        {
+            f"archwright show {to} --trial {number}": "one in full",
+            f"archwright export {to} --trial {number}": "train it alone, and write its files",
+            f"archwright search DATA --warm-start {to}": "a search that begins with the best ten",
+            f"archwright supernet rank {to}": "can this order be trusted?",
+        },
     )
 
 
@@ -249,31 +356,6 @@ def _seconds(budget: str | None) -> float | None:
 def _brief(ranked: Any) -> str:
     text = ", ".join(f"{k}={v}" for k, v in ranked.architecture.items())
     return text if len(text) < 100 else text[:99] + "…"
-
-
-def _write(folder: Path, about: Mapping[str, Any]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{ABOUT}.part"
-        part.write_text(json.dumps(about, default=str), encoding="utf-8")
-        part.replace(folder / ABOUT)
-    except OSError as error:
-        raise StoreError(f"cannot write to {folder}: {error.strerror}. Choose another --out") from error
-
-
-def _read(where: Path, data: str | None) -> tuple[Result, dict[str, Any]]:
-    """The supernet of a folder, and what is known of it."""
-    from archwright.oneshot.loading import load
-
-    try:
-        about = json.loads((where / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ResumeError(
-            f"{where} holds no supernet: there is no {ABOUT} in it. Train one: "
-            f"archwright supernet train DATA --out {where}"
-        ) from None
-    task = learning.load_task(data or about["data"], about["options"])
-    return load(where, task.space(about["space"]), task), about
 
 
 COMMANDS: list[tuple[Any, str, str]] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -95,7 +96,7 @@ def large(number: int) -> str:
     return f"{number:,}" if number < 10**9 else f"{number:.1e}"
 
 
-def conclude(result: Result, place: Place) -> None:
+def conclude(result: Result, place: Place, supernet: Path | None = None) -> None:
     """The leaderboard, the outcome, the files, and what to do next."""
     shown = console.out()
     record = result.record()
@@ -110,7 +111,7 @@ def conclude(result: Result, place: Place) -> None:
         card = read_card(place.folder).to_json()
         shown.print()
         shown.print(files_table(place, card))
-    next_steps(shown, place, interrupted=result.interrupted, trained=result.chosen is not None)
+    next_steps(shown, place, interrupted=result.interrupted, trained=result.chosen is not None, supernet=supernet)
 
 
 def files_table(place: Place, card: Mapping[str, Any], title: str = "") -> Table:
@@ -136,7 +137,7 @@ def files_table(place: Place, card: Mapping[str, Any], title: str = "") -> Table
     return table
 
 
-def next_steps(shown: Console, place: Place, *, interrupted: bool, trained: bool) -> None:
+def next_steps(shown: Console, place: Place, *, interrupted: bool, trained: bool, supernet: Path | None = None) -> None:
     """What to do next, as commands to copy."""
     where = shlex.quote(str(place))
     steps = {}
@@ -147,6 +148,8 @@ def next_steps(shown: Console, place: Place, *, interrupted: bool, trained: bool
         steps[f"archwright predict {where} DATA"] = "answers for new data"
         if not interrupted:
             steps[f"archwright resume {where} --budget ..."] = "search on with more time"
+    if supernet is not None:
+        steps[f"archwright supernet search {shlex.quote(str(supernet))} --max-params ..."] = "what else it holds"
     shown.print()
     shown.print(Text("Next", style="bold"))
     console.hint(shown, steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,11 @@ from archwright.export.agreement import tensors
 from archwright.export.card import Card, read_card
 from archwright.export.forms import FILES, Runs, open_form
 from archwright.export.generating import generate
+from archwright.export.pictures import boxes_in, draw
 from archwright.export.writing import digest
 from archwright.task import Preparation
+from archwright.task.boxes import Boxes
+from archwright.task.inputs import ImageInputs
 from archwright.task.pixels import Pixels
 from archwright.task.reading import read_raw
 from archwright.task.targets import NextTokens
@@ -39,8 +44,10 @@ class Prediction:
         label: The likeliest class, for a classifier.
         probability: That class's probability by softmax (a network's own, not calibrated).
         value: Otherwise: the quantity in its own units; a translation; for a forecast, a list of quantities by target;
-            for a class a pixel, the share of the image by class; or the network's output as numbers.
+            for a class a pixel, the share of the image by class; for things, their boxes in the image's own pixels;
+            or the network's output as numbers.
         mask: For a class a pixel: (height, width) values or (height, width, 3) colours, as masks had in training.
+        drawing: For things: gives the image, as a Pillow image, with their boxes on it.
     """
 
     sample: str
@@ -48,10 +55,11 @@ class Prediction:
     probability: float | None = None
     value: Any = None
     mask: np.ndarray | None = field(default=None, repr=False, compare=False)
+    drawing: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields that say something, but for the mask, which is for a file."""
-        return {k: v for k, v in asdict(replace(self, mask=None)).items() if v is not None}
+        """The fields that say something, but for mask and drawing, which are for files."""
+        return {k: v for k, v in asdict(replace(self, mask=None, drawing=None)).items() if v is not None}
 
     def save_mask(self, folder: str | Path) -> Path:
         """Write the mask as ``NAME.png`` into a folder: values of one number a pixel, or colours, as in training."""
@@ -59,10 +67,19 @@ class Prediction:
 
         if self.mask is None:
             raise ExportError("this answer has no mask: only networks that say a class for each pixel give one")
+        return self._saved(Image.fromarray(self.mask), folder)
+
+    def save_drawing(self, folder: str | Path) -> Path:
+        """Write the image with boxes around what was found as ``NAME.png`` into a folder."""
+        if self.drawing is None:
+            raise ExportError("this answer has no boxes to draw: only networks that find things give some")
+        return self._saved(self.drawing(), folder)
+
+    def _saved(self, image: Any, folder: str | Path) -> Path:
         path = (Path(folder) / self.sample).with_suffix(".png")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(self.mask).save(path)
+            image.save(path)
         except OSError as error:
             raise ExportError(f"{path} cannot be written ({error.strerror}): give another folder") from None
         return path
@@ -121,11 +138,26 @@ def predict(
         names = preparation.features.labels(raw)
     names = names if names is not None and len(names) == len(inputs) else [str(i) for i in range(len(inputs))]
     answers = []
-    size = MASKS if preparation is not None and isinstance(preparation.targets, Pixels) else BATCH
+    size = MASKS if preparation is not None and isinstance(preparation.targets, (Pixels, Boxes)) else BATCH
     for start in range(0, len(inputs), size):  # scores of many images, a class a pixel, would fill the memory
         output = _output(run, inputs[start : start + size])
+        if preparation is not None and isinstance(preparation.targets, Boxes):
+            answers += _boxes(names[start : start + size], output, raw[start : start + size], preparation)
+            continue
         answers += _answers(names[start : start + size], output, card, preparation)
     return answers
+
+
+def _boxes(names: list[str], output: Tensor, raw: Any, preparation: Preparation) -> list[Prediction]:
+    """What was found in images, in the pixels of these."""
+    targets, features = preparation.targets, preparation.features
+    assert isinstance(targets, Boxes)
+    assert isinstance(features, ImageInputs)
+    found = boxes_in(output, targets, raw, features)
+    return [
+        Prediction(name, value=boxes, drawing=functools.partial(draw, image, boxes, targets.labels, features.channels))
+        for name, boxes, image in zip(names, found, raw, strict=True)
+    ]
 
 
 def _runner(card: Card, folder: Path, form: str | None, verify: bool) -> Runs:

@@ -20,6 +20,7 @@ from archwright.nn import (
     connect,
     conv,
     dense,
+    detect,
     forecast,
     heads,
     mobile,
@@ -76,6 +77,7 @@ TransformerDecoder = searchable(translate.TransformerDecoder)
 DecoderPositions = searchable(translate.DecoderPositions)
 Towers = searchable(towers.Towers)
 Level = searchable(dense.Level, flow=dense.level_flow)
+CentreHead = searchable(detect.CentreHead)
 PixelClassifier = searchable(dense.PixelClassifier)
 Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
 MixerBlock = searchable(forecast.MixerBlock)
@@ -102,6 +104,7 @@ __all__ = [
     "Block",
     "CausalBlock",
     "Cell",
+    "CentreHead",
     "Classifier",
     "ConvBlock",
     "DecoderPositions",

@@ -50,10 +50,12 @@ class Options:
             as if it had never stopped. None keeps nothing.
         save_every: Between two checkpoints: a time, as ``"1 min"``, or a number of steps.
         deadline: Time that training may take, earlier runs of the same folder included: ``"10 min"`` or seconds.
-            Then it ends, and the architecture is read out from what there is.
+            Then it ends, and the architecture is read out from what there is; of candidates that would be measured
+            for that, twice `top` at least are.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``.
         top: How many architectures to read out, best first.
         watch: Called with the point of each epoch that ends.
+        stepped: Called after each step of the weights with how many are done, and how many there are.
     """
 
     epochs: int = 10
@@ -66,6 +68,7 @@ class Options:
     device: str = "auto"
     top: int = 5
     watch: Callable[[Point], None] | None = None
+    stepped: Callable[[int, int], None] | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "top"):

@@ -52,6 +52,8 @@ def searched(session: Session, *, candidates: int, strategy: Strategy | None = N
         return sum(t.status == "done" for t in trials)
 
     while done() < candidates and len(trials) < 10 * candidates:
+        if session.late and done() >= 2 * session.options.top:
+            break
         try:
             proposal = strategy.ask(np.random.default_rng([session.seed, 31, len(trials)]))
         except SpaceExhaustedError:

@@ -167,6 +167,11 @@ class Session:
         """Spent so far, earlier runs of the same folder included."""
         return self._before + time.monotonic() - self._began
 
+    @property
+    def late(self) -> bool:
+        """Whether the deadline is over."""
+        return self._deadline is not None and self.seconds > self._deadline
+
     def steps(self) -> Iterator[int]:
         """The numbers of the steps that are left, with learning rate and torch's global generator set for each.
 
@@ -177,7 +182,7 @@ class Session:
         saved_at, saved_step = time.monotonic(), self.step
         with seeded(self.seed, self.device):
             while self.step < self.total and not self.stopped:
-                if self._deadline is not None and self.seconds > self._deadline:
+                if self.late:
                     self.stopped = "deadline"
                     break
                 for group in self.optimizer.param_groups:
@@ -194,6 +199,8 @@ class Session:
                 if due:
                     self.save()
                     saved_at, saved_step = time.monotonic(), self.step
+                if self.options.stepped is not None:
+                    self.options.stepped(self.step, self.total)
         self.save()
 
     def loss(self, gates: Architecture | Sequence[int | Tensor], inputs: Tensor, targets: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from archwright.report import groups, outcome, plots, supernet, wording
 from archwright.report.calibration import reliability
 from archwright.report.drawing import draw
 from archwright.report.fared import fared
+from archwright.report.growth import draw_growth, growth_of
 from archwright.report.record import RunRecord, trained, value
 from archwright.report.rows import survey_rows
 
@@ -142,6 +144,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "drawn_decisions": DRAWN_DECISIONS,
         "lineage": outcome.lineage(record),
         "supernet": supernet.summary(record),
+        "growth": _growth(record),
         "failures": outcome.failures(record),
         "infeasible": outcome.failures(record, "infeasible"),
         "survey": survey_rows(record.survey),
@@ -158,6 +161,8 @@ def _facts(record: RunRecord) -> dict[str, Any]:
 def _tiles(record: RunRecord) -> list[tuple[str, str, str]]:
     """The key figures: (what, figure, a word on it)."""
     test, won, tiles = outcome.test_of(record), record.winner, []
+    if not record.trials and record.meta.get("oneshot"):
+        return supernet.tiles(record)
     if test is not None:
         low, high = test.get("low"), test.get("high")
         note = f"{wording.metric(low)} to {wording.metric(high)}" if low is not None and high is not None else ""
@@ -181,6 +186,16 @@ def _tiles(record: RunRecord) -> list[tuple[str, str, str]]:
 def _drawing(record: RunRecord) -> Markup:
     fits = record.graph is not None and len(record.graph) <= MOST_DRAWN_NODES
     return Markup(draw(record.graph)) if fits and record.graph is not None else Markup("")
+
+
+def _growth(record: RunRecord) -> dict[str, Any] | None:
+    """The drawing of a supernet that becomes a network, and what its slider needs."""
+    grown = growth_of(record.meta.get("oneshot") or {})
+    if grown is None:
+        return None
+    frames = [{"name": name, "shares": [[round(p, 4) for p in row] for row in shares]} for name, shares in grown.frames]
+    text = json.dumps(frames, separators=(",", ":")).replace("<", "\\u003c")
+    return {"svg": Markup(draw_growth(grown)), "frames": Markup(text), "last": len(frames) - 1, "grown": grown}
 
 
 def _settings(record: RunRecord) -> list[tuple[str, str]]:

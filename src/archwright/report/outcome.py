@@ -60,8 +60,17 @@ def final_costs(record: RunRecord) -> Mapping[str, float]:
 def sentence(record: RunRecord) -> str:
     """The outcome in one sentence."""
     won, counts = record.winner, record.counts()
+    phase = record.meta.get("oneshot") or {}
+    shared = "shared_weights" in (record.meta.get("notes") or {})
     seen = f"{plural(len(record.trials), 'trial')} in {duration(record.seconds)}"
     if won is None:
+        if not record.trials and phase.get("top"):
+            first = phase["top"][0]["metrics"].get(phase["metric"])
+            return (
+                f"A supernet, trained by {phase['algorithm']} for {plural(len(phase['history']), 'epoch')} in "
+                f"{duration(phase['seconds'])}: the first architecture that was read out of it has {metric(first)} "
+                f"validation {phase['metric'].replace('_', ' ')} with shared weights."
+            )
         if not record.trials:
             return "No trial has ended yet."
         why = " and ".join(f"{n:,} {s}" for s, n in counts.items() if n and s != "done") or "none measured"
@@ -90,6 +99,10 @@ def sentence(record: RunRecord) -> str:
         else f"{cost(g.metric, value(won, g.metric))} {cost_name(g.metric)}"
         for g in record.objectives.goals
     )
+    if shared:
+        return (
+            f"{named} reaches {reached} with the shared weights of a supernet, the best of {seen}; none is trained yet."
+        )
     return f"{named} reaches {reached}, the best of {seen}{broken}; no final choice has been made."
 
 

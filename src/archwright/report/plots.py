@@ -80,6 +80,12 @@ def anytime(record: RunRecord, x: Literal["seconds", "trials"] = "seconds") -> g
             until=record.seconds / scale if by_time else len(record.trials),
         )
         own = "below" if higher else "above"
+    spent = (record.meta.get("oneshot") or {}).get("spent_s")
+    if by_time and spent:
+        figure.add_vrect(
+            x0=0, x1=spent / scale, fillcolor=GREY, opacity=0.14, line_width=0, annotation_text="supernet",
+            annotation_position="bottom left", annotation_font={"color": GREY, "size": 12},
+        )  # fmt: skip
     last = record.seconds / scale if by_time else len(record.trials)
     xs = [*(t.finished / scale if by_time else n for n, t in steps), last]
     ys = [value(t, goal.metric) for _, t in steps]

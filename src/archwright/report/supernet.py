@@ -24,9 +24,9 @@ from archwright.report.plots import (
     _short,
 )
 from archwright.report.record import RunRecord
-from archwright.report.wording import metric
+from archwright.report.wording import cost, cost_name, count, duration, metric, plural, signed
 
-__all__ = ["gates", "losses", "settling", "summary", "trusted"]
+__all__ = ["gates", "losses", "settling", "summary", "tiles", "trusted"]
 
 MOST_DRAWN = 24
 """Decisions whose gates are drawn; those that changed most come first."""
@@ -81,7 +81,7 @@ def settling(record: RunRecord) -> go.Figure | None:
 
 
 def gates(record: RunRecord) -> go.Figure | None:
-    """The network growing out of its candidates: how much of each option of each decision there is, epoch by epoch."""
+    """How much of each option of each decision there is, epoch by epoch."""
     phase = _phase(record)
     history = [p for p in phase.get("history", ()) if p.get("probabilities")]
     if not history:
@@ -158,9 +158,11 @@ def summary(record: RunRecord) -> list[str]:
     if not phase:
         return []
     first = (phase.get("top") or [{}])[0].get("metrics", {}).get(phase["metric"])
-    said = f"{phase['algorithm']} trained a supernet for {len(phase['history'])} epochs ({phase['seconds']:.0f} s)"
+    trained = f"{plural(len(phase['history']), 'epoch')} ({duration(phase['seconds'])})"
+    said = f"A supernet, which holds all architectures with shared weights, was trained by {phase['algorithm']}"
+    said += f" for {trained}"
     if phase.get("stopped"):
-        said += f" and stopped early: {phase['stopped']}"
+        said += f", and ended early: {phase['stopped']}"
     lines = [said + "."]
     name = phase["metric"].replace("_", " ")
     if first is not None:
@@ -171,8 +173,32 @@ def summary(record: RunRecord) -> list[str]:
             "how much the mixture did that the chosen network does not."
         )
     if phase.get("trust"):
-        lines += phase["trust"]["text"].splitlines()
+        lines += [line[:1].upper() + line[1:].rstrip(".") + "." for line in phase["trust"]["text"].splitlines()]
     return lines
+
+
+def tiles(record: RunRecord) -> list[tuple[str, str, str]]:
+    """The key figures of a supernet that was trained by itself: (what, figure, a word on it)."""
+    phase = _phase(record)
+    if not phase:
+        return []
+    first, last = phase["top"][0], phase["history"][-1]
+    name = phase["metric"].replace("_", " ")
+    found = [
+        (f"validation {name}", metric(first["metrics"].get(phase["metric"])), "of what was read out, shared weights")
+    ]
+    if phase.get("soft") is not None:
+        found.append(("under the gates", metric(phase["soft"]), f"a gap of {signed(phase['gap'])}"))
+    if last.get("entropy") is not None:
+        found.append(("entropy of the gates", f"{last['entropy']:.2f}", "1: nothing decided, 0: all"))
+    if "params" in first["costs"]:
+        found.append((cost_name("params"), cost("params", first["costs"]["params"]), "of what was read out"))
+    trust = phase.get("trust")
+    if trust and trust["correlation"].get("tau") is not None:
+        c = trust["correlation"]
+        found.append(("trust: Kendall's tau", f"{c['tau']:.2f}", f"{c['low']:.2f} to {c['high']:.2f}, n = {c['n']}"))
+    found.append(("epochs", count(len(phase["history"])), duration(phase["seconds"])))
+    return found
 
 
 def _faded(colour: str, opacity: float) -> str:

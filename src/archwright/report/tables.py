@@ -21,7 +21,7 @@ from archwright.trial import Trial
 if TYPE_CHECKING:
     from archwright.objective import Objectives
 
-__all__ = ["exports", "leaderboard", "outcome", "runs", "survey", "trial"]
+__all__ = ["exports", "front", "leaderboard", "outcome", "runs", "survey", "trial"]
 
 STYLES = {"done": "green", "failed": "red", "infeasible": "yellow", "running": "cyan", "interrupted": "yellow"}
 
@@ -29,8 +29,15 @@ STYLES = {"done": "green", "failed": "red", "infeasible": "yellow", "running": "
 def leaderboard(trials: Sequence[Trial], objectives: Objectives, n: int | None = 10) -> RenderableType:
     """The best `n` measured trials with their goals, costs and architectures."""
     rows = leaderboard_rows(trials, objectives, n)
-    if not rows:
-        return Text(f"No measured trial among {plural(len(trials), 'trial')}.")
+    return _board(rows, objectives) if rows else Text(f"No measured trial among {plural(len(trials), 'trial')}.")
+
+
+def front(trials: Sequence[Trial], objectives: Objectives) -> RenderableType:
+    """The same of measured trials in the order given, such as along a Pareto front."""
+    return _board([{"rank": i, **trial_row(t, objectives, curve=False)} for i, t in enumerate(trials, 1)], objectives)
+
+
+def _board(rows: Sequence[Mapping[str, Any]], objectives: Objectives) -> RenderableType:
     goals = [g.metric for g in objectives.goals]
     costs = [c for c in dict.fromkeys(c for row in rows for c in row["costs"]) if c not in goals]
     wanted = [c.cost for c in objectives.ceilings]

@@ -17,7 +17,7 @@ from archwright.report import Progress
 from archwright.run.budget import Budget
 from archwright.run.oneshot import OneShot
 from archwright.run.plan import FINISH_SHARE
-from archwright.run.prior import prior
+from archwright.run.prior import SHARED_WEIGHTS, prior
 from archwright.run.problem import Problem, make_problem, settled
 from archwright.run.result import Result, versions
 from archwright.run.session import Options, Session
@@ -208,6 +208,12 @@ def resume(
         own = [r.name for r in kept.runs() if "baseline_of" not in r.meta]  # not random search beside another
         run = kept.run(name or (own[-1] if own else None))
         meta = run.meta
+        if SHARED_WEIGHTS in (meta.get("notes") or {}) and evaluate is None:
+            raise ResumeError(
+                f"run '{run.name}' measured a supernet's shared weights, and trained nothing: search the supernet "
+                "again (archwright supernet search), or begin a search with what it found (archwright search "
+                "--warm-start)"
+            )
         objectives = Objectives.from_json(json.dumps(meta["objectives"]))
         recipe = Recipe.from_json(meta["recipe"]) if meta["recipe"] else None
         problem = make_problem(task, space, evaluate, objectives, recipe, meta["device"], input_shape)

@@ -66,6 +66,7 @@ class Loop:
         watcher: Told how it goes.
         timeout_s: A longer evaluation fails.
         folder: Where evaluators may keep what later trials continue from.
+        earlier_s: Search time that went by before the first trial, such as for a supernet.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Loop:
         watcher: Watcher,
         timeout_s: float | None = None,
         folder: Path | None = None,
+        earlier_s: float = 0.0,
     ):
         self.space, self.strategy, self.objectives = space, strategy, objectives
         self.seed, self.workers, self.deterministic = seed, workers, deterministic
@@ -94,7 +96,7 @@ class Loop:
         self.spent = 0  # trials that count against a budget of trials: all but infeasible ones
         self._epochs = 0
         self._barren = 0  # infeasible or failed trials in a row
-        self._earlier_s = 0.0
+        self._earlier_s = earlier_s
         self._began = time.monotonic()
 
     @property
@@ -110,7 +112,7 @@ class Loop:
         the same proposals come back. Otherwise the trials are told as they were told, and what was in flight gets
         its old numbers and seeds.
         """
-        self._earlier_s = max((r.trial.finished for r in records), default=0.0)
+        self._earlier_s = max((r.trial.finished for r in records), default=self._earlier_s)
         if self.deterministic:
             self._stored = {r.trial.number: r.trial for r in records}
             return

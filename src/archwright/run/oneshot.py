@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archwright.errors import ArchwrightError, EvaluationError, did_you_mean
+from archwright.errors import ArchwrightError, BudgetError, EvaluationError, did_you_mean
 from archwright.objective import Objectives
+from archwright.run.pace import pace
 from archwright.space import Architecture, Space
 from archwright.trial import Proposal, Trial
 
@@ -32,8 +33,20 @@ ALGORITHMS = (
 EPOCHS = 20
 """How long a supernet is trained where no time says it, and nobody else."""
 
-FEWEST, MOST = 3, 200
-"""Epochs that a time is made into."""
+MOST = 200
+"""Epochs that a time or a budget of epochs is made into, at most."""
+
+FULL_SHARE = 0.8
+"""Of the time for searching, that a supernet may take whose epochs were said; else it is `OneShot.share`."""
+
+SAMPLED, LEARNT = 0.7, 0.85
+"""Of its time, how much a supernet trains: where candidates are measured for what is read out, and where gates tell."""
+
+DRAWN = 16
+"""Values of a decision of which nothing was learnt, up to which they are kept for the report."""
+
+SAVED = "15 s"
+"""Between two checkpoints: at most so much is lost when it is killed."""
 
 COMPARED = 40
 """So many trials at most are measured with shared weights too, to say how these rank."""
@@ -51,7 +64,8 @@ class OneShot:
         settings: Arguments of its function, such as ``{"epochs": 30}`` or ``{"order": 2}``.
         first: How many of the architectures it prefers are tried.
         sample: How many random ones.
-        share: Of the time for searching that the phase may take.
+        share: Of the time for searching that the phase may take, or of the epochs where they are the budget. An epoch
+            of the supernet counts as one, though it costs several.
     """
 
     algorithm: str
@@ -143,34 +157,73 @@ class Phase:
     ):
         self.oneshot, self.space, self.task, self.objectives = oneshot, space, task, objectives
         self.seed, self.folder, self.device = seed, folder, device
-        self.trained: Trained | None = None
+        self._trained: Trained | None = None
 
-    def epochs_for(self, seconds: float | None) -> int:
-        """How many epochs to train: as the settings say, or as many as fit, by the time that one takes."""
+    def epochs_for(self, seconds: float | None, epochs: int | None = None) -> int:
+        """How many epochs to train: as the settings say, or the share of those of a budget, or as many as fit.
+
+        Args:
+            seconds: For the phase, of which this takes some; None where no time says how long it may take.
+            epochs: The budget of epochs for all, or None.
+
+        Raises:
+            BudgetError: Not one fits.
+        """
         if "epochs" in self.oneshot.settings:
             return int(self.oneshot.settings["epochs"])
+        told = [MOST] if epochs is None else [MOST, max(1, round(self.oneshot.share * epochs))]
         if seconds is None:
-            return EPOCHS
-        few = {"candidates": 2} if "candidates" in inspect.signature(self.oneshot._function()).parameters else {}
-        began = time.monotonic()
-        self._train({**self.oneshot.settings, "epochs": 1, "top": 1, **few})
-        took = time.monotonic() - began
-        return int(max(FEWEST, min(MOST, (seconds - took) / took)))
+            return EPOCHS if epochs is None else min(told)
+        known = pace(lambda **more: self._train({**self.oneshot.settings, "top": 1, **more}), seconds)
+        trains = (SAMPLED if self._sampled else LEARNT) * (seconds - known.took_s)
+        fitting = known.fitting(trains)
+        if fitting < 1:
+            raise self.too_short(seconds, f"making it and one epoch take about {known.making_s + known.epoch_s:.3g} s")
+        return min(fitting, *told)
+
+    def too_short(self, seconds: float, why: str) -> BudgetError:
+        """The error of a time in which no supernet can be trained."""
+        return BudgetError(
+            f"the supernet of {self.oneshot.algorithm} had {seconds:.3g} s of the time, and {why} here: with less than "
+            "an epoch nothing is learnt. Give a budget of several times as much, or a strategy without a supernet"
+        )
+
+    @property
+    def _sampled(self) -> bool:
+        return "candidates" in inspect.signature(self.oneshot._function()).parameters
 
     def train(self, epochs: int, *, seconds: float | None, watch: Callable[[Point], None]) -> Trained:
-        """Train the supernet, or what is left of that, and read it out."""
-        settings = {**self.oneshot.settings, "epochs": epochs, "top": max(5, self.oneshot.first)}
-        self.trained = self._train({**settings, "folder": self.folder, "deadline": seconds, "watch": watch})
-        return self.trained
+        """Train the supernet, or what is left of that, and read it out.
+
+        Raises:
+            BudgetError: The time was over before an epoch was.
+        """
+        settings = {"save_every": SAVED, **self.oneshot.settings, "epochs": epochs, "top": max(5, self.oneshot.first)}
+        self._trained = self._train({**settings, "folder": self.folder, "deadline": seconds, "watch": watch})
+        if not self._trained.history and seconds is not None:
+            raise self.too_short(seconds, "its first epoch took longer")
+        return self._trained
 
     def _train(self, settings: Mapping[str, Any]) -> Trained:
         return self.oneshot._function()(
             self.space, self.task, objectives=self.objectives, seed=self.seed, device=self.device, **settings
         )
 
+    @property
+    def trained(self) -> Trained:
+        """The supernet as it was trained here, or else as an earlier sitting left it.
+
+        Raises:
+            ResumeError: Its checkpoint is gone.
+        """
+        if self._trained is None:
+            from archwright.oneshot.loading import load
+
+            self._trained = load(self.folder, self.space, self.task, metric=self.objectives.goals[0].metric)
+        return self._trained
+
     def first(self) -> list[Architecture]:
         """What to try first: what it prefers, then random architectures of other functions that meet the ceilings."""
-        assert self.trained is not None
         shared, names = self.trained.evaluator(), sorted(self.objectives.needs)
         found = {self.space.key(r.architecture): r.architecture for r in self.trained.top[: self.oneshot.first]}
         wanted, rng = len(found) + self.oneshot.sample, np.random.default_rng([self.seed, 60])
@@ -188,8 +241,8 @@ class Phase:
 
     def to_json(self) -> dict[str, Any]:
         """What came of it, for the report: history, what was read out, and the values of the decisions."""
-        assert self.trained is not None
         trained = self.trained
+        codes = self.space.codes([trained.architecture])[0].tolist()
         learnt = trained.history[-1].probabilities if trained.history else {}
         return {
             "metric": trained.metric,
@@ -203,7 +256,12 @@ class Phase:
                 {**_finite(asdict(ranked)), "architecture": dict(ranked.architecture)}
                 for ranked in trained.top
             ],
-            "values": {d.name: [str(v) for v in d.values] for d in self.space.decisions if d.name in learnt},
+            "values": {
+                d.name: [str(v) for v in d.values]
+                for d in self.space.decisions
+                if d.name in learnt or (d.kind != "real" and d.size <= DRAWN)
+            },
+            "chosen": {d.name: code for d, code in zip(self.space.decisions, codes, strict=True) if code >= 0},
         }  # fmt: skip
 
     def trust(self, trials: Sequence[Trial]) -> dict[str, Any] | None:
@@ -211,7 +269,6 @@ class Phase:
         from archwright.evaluator import Shared
         from archwright.oneshot.trust import Checked, judged
 
-        assert self.trained is not None
         metric = self.trained.metric
         longest = max((t.measurement.epochs for t in trials if t.measurement), default=0)
         alone = [t for t in trials if t.status == "done" and t.measurement and t.measurement.epochs == longest]

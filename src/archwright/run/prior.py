@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["prior"]
 
 SEEDS = 10
-"""So many of the best architectures are taken from a run on other data."""
+"""So many of the best architectures are taken from a run on other data, or of shared weights."""
+
+SHARED_WEIGHTS = "shared_weights"
+"""The note of a run whose trials were measured with a supernet's weights: no trials of a search that trains."""
 
 
 def prior(
@@ -33,7 +36,8 @@ def prior(
     """Arguments for `archwright.strategy.WarmStart` from a stored run of the same space.
 
     Trials on the same data are taken as trials, with scores and violations as today's goals and ceilings have them.
-    Numbers from other data cannot be compared, so of such a run the best architectures are tried again, first.
+    Numbers from other data cannot be compared, nor can those of shared weights: of such a run the best architectures
+    are tried again, first.
 
     Args:
         place: The store.
@@ -59,7 +63,8 @@ def prior(
     told = _rescored(trials, objectives, found.name)
     then: Mapping[str, Any] = found.meta.get("task") or {}
     now: Mapping[str, Any] = describe_task(task) or {}
-    if then.get("fingerprint") == now.get("fingerprint"):
+    trained = SHARED_WEIGHTS not in (found.meta.get("notes") or {})
+    if trained and then.get("fingerprint") == now.get("fingerprint"):
         return {"trials": told}
     best = [t for t in ranked(told) if t.status == "done"][:SEEDS]
     return {"architectures": [dict(t.architecture) for t in best]}

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archwright.errors import ArchwrightError, ResumeError
 from archwright.report import Progress
 from archwright.run.budget import Budget
 from archwright.run.finish import Chosen, choose, finish
 from archwright.run.loop import Loop
-from archwright.run.oneshot import OneShot, Phase
+from archwright.run.oneshot import FULL_SHARE, OneShot, Phase
 from archwright.run.plan import FINISH_SHARE, final_plan
 from archwright.run.problem import Problem
 from archwright.run.result import Result
@@ -76,6 +77,7 @@ class Session:
         self.options, self.budget, self.progress, self.began = options, budget, progress, began
         self.workers = workers
         self.waited_s = 0.0
+        self.supernet_s, self.supernet_now_s, self.supernet_epochs = 0.0, 0.0, 0  # in all sittings, in this one
 
     def go(self) -> Result:
         """Search, choose, train, test; an interrupt ends it early, with all trials kept."""
@@ -89,7 +91,10 @@ class Session:
             except KeyboardInterrupt:
                 progress.note("interrupted before the first trial")
                 return self._ended("interrupted", interrupted=True)
-            loop = self._loop(strategy, run.id, Path(scratch), self.options.seed)
+            except ArchwrightError:
+                self.store.update(run.id, status="interrupted")
+                raise
+            loop = self._loop(strategy, run.id, Path(scratch), self.options.seed, earlier_s=self.supernet_s)
             records = self.store.trials(run.id)
             if records:
                 loop.replay(records)
@@ -98,8 +103,9 @@ class Session:
             share = 1 - FINISH_SHARE if finals else 1.0
             total = self.budget.seconds
             # Time that preparing took counts: it was part of the user's wait.
-            self.waited_s += time.monotonic() - self.began
-            deadline = self.began + total * (share + (1 - share) / 4) - loop.elapsed_s if total else None
+            self.waited_s = time.monotonic() - self.began - self.supernet_now_s
+            earlier_s = loop.elapsed_s - self.supernet_now_s
+            deadline = self.began + total * (share + (1 - share) / 4) - earlier_s if total else None
             if deadline is not None:  # the shortest budget still gets its first trials through their workers' start
                 deadline = max(deadline, time.monotonic() + FIRST_TRIALS_S)
             why = ""
@@ -110,6 +116,8 @@ class Session:
                 if total:  # however long loading took, there is time to ask for the first trials
                     least = 0.1 if records else 0.1 + loop.elapsed_s
                     searching = replace(searching, seconds=max(least, total * share - self.waited_s))
+                if searching.epochs:  # an epoch of the supernet is one of them
+                    searching = replace(searching, epochs=max(1, searching.epochs - self.supernet_epochs))
                 why = loop.run(workers, searching, deadline=deadline)
                 baseline = self._baseline(workers, searching, Path(scratch))
                 progress.note(f"search ended: {why}")
@@ -154,15 +162,14 @@ class Session:
     def _oneshot(self, scratch: Path) -> tuple[Phase | None, Strategy]:
         """Train the supernet that this search begins with, if it does; what it prefers is tried before all else.
 
-        A phase that an earlier sitting ended returns at once; one that was cut off goes on from its checkpoint.
+        What a phase said that ended in an earlier sitting is in the store; one that was cut off goes on from its
+        checkpoint.
         """
         kept = self.run.meta.get("oneshot")
         if not kept:
             return None, self.strategy
         problem, oneshot = self.problem, OneShot.from_json(kept)
         assert problem.task is not None
-        began, total = time.monotonic(), self.budget.seconds
-        seconds = oneshot.share * (total * (1 - FINISH_SHARE) - (began - self.began)) if total else None
         phase = Phase(
             oneshot,
             problem.space,
@@ -172,43 +179,65 @@ class Session:
             folder=self._supernet_folder(scratch),
             device=str(self.run.meta.get("device", "auto")),
         )
+        if "given" not in kept:
+            kept = self._train_supernet(phase, kept)
+        self.supernet_s, self.supernet_epochs = kept["spent_s"], len(kept["history"])
+        given = [problem.space.architecture(values) for values in kept["given"]]
+        # The run keeps what is tried first and the strategy behind it apart, so that the strategy can be made again.
+        return phase, WarmStart(self.strategy, architectures=given)
+
+    def _train_supernet(self, phase: Phase, kept: dict[str, Any]) -> dict[str, Any]:
+        """Train it and read it out; returns what the store now keeps of it."""
+        oneshot, began, total = phase.oneshot, time.monotonic(), self.budget.seconds
+        fitted = "epochs" not in oneshot.settings and not self.options.deterministic
+        seconds = total * (1 - FINISH_SHARE) - (began - self.began) if total else None
+        if seconds is not None:
+            seconds *= oneshot.share if fitted else FULL_SHARE
         if "epochs" not in kept:  # kept, so that a phase that is cut off goes on as the same one
-            if seconds is not None and "epochs" not in oneshot.settings:
-                self.progress.note(f"one-shot search by {oneshot.algorithm}: timing an epoch")
-            kept = {**kept, "epochs": phase.epochs_for(seconds), "deadline_s": seconds}
-            self._keep(kept)
-        epochs = kept["epochs"]
+            if seconds is not None and fitted:
+                self.progress.note(f"one-shot search by {oneshot.algorithm}: timing its steps")
+            kept = self._keep({**kept, "epochs": phase.epochs_for(seconds if fitted else None, self.budget.epochs)})
+        epochs, timed_s = kept["epochs"], time.monotonic() - began
         self.progress.phase(f"one-shot search by {oneshot.algorithm}", total=epochs)
         trained = phase.train(
-            epochs, seconds=kept["deadline_s"], watch=lambda point: self.progress.step(said(point, epochs))
+            epochs,
+            seconds=None if seconds is None else seconds - timed_s,
+            watch=lambda point: self.progress.step(said(point, epochs)),
         )
-        self._keep({**kept, **phase.to_json()})
-        best = trained.top[0].metrics[trained.metric]
+        best, done = trained.top[0].metrics[trained.metric], len(trained.history)
+        early = f" after {done} of {epochs} epochs ({trained.stopped})" if trained.stopped else ""
         self.progress.note(
-            f"one-shot search ended: its first choice has {trained.metric} {best:.4f} with shared weights"
+            f"one-shot search ended{early}: its first choice has {trained.metric} {best:.4f} with shared weights"
         )
+        given = [dict(architecture) for architecture in phase.first()]
         self.progress.phase("search")
-        self.waited_s += max(0.0, trained.seconds - (time.monotonic() - began))  # what earlier sittings trained
-        # What is tried first comes from the phase at every sitting, so the run keeps the strategy behind it alone.
-        return phase, WarmStart(self.strategy, architectures=phase.first())
+        self.supernet_now_s = time.monotonic() - began
+        earlier_s = max(0.0, trained.seconds - (self.supernet_now_s - timed_s))
+        return self._keep({**kept, **phase.to_json(), "given": given, "spent_s": self.supernet_now_s + earlier_s})
 
     def _supernet_folder(self, scratch: Path) -> Path:
         place = Path(self.store.place)
         return place.with_name(f"{place.stem}-supernet-{self.run.id}") if place.is_file() else scratch / "supernet"
 
-    def _keep(self, oneshot: Mapping[str, Any]) -> None:
-        self.run = replace(self.run, meta={**self.run.meta, "oneshot": dict(oneshot)})
+    def _keep(self, oneshot: Mapping[str, Any]) -> dict[str, Any]:
+        kept = dict(oneshot)
+        self.run = replace(self.run, meta={**self.run.meta, "oneshot": kept})
         self.store.update(self.run.id, meta=self.run.meta)
+        return kept
 
     def _trust(self, phase: Phase, loop: Loop) -> None:
         """Say how shared weights ranked what was trained alone since."""
-        told = phase.trust(loop.trials)
+        try:
+            told = phase.trust(loop.trials)
+        except ResumeError as error:
+            self.progress.note(f"the order of shared weights is not judged again: {error}")
+            return
         if told is not None:
             self._keep({**self.run.meta["oneshot"], "trust": told})
             for line in told["text"].splitlines():
                 self.progress.note(line)
 
-    def _loop(self, strategy: Strategy, run_id: int, folder: Path, seed: int) -> Loop:
+    def _loop(self, strategy: Strategy, run_id: int, folder: Path, seed: int, *, earlier_s: float = 0.0) -> Loop:
         return Loop(
             self.problem.space,
             strategy,
@@ -220,6 +249,7 @@ class Session:
             watcher=self.progress,
             timeout_s=self.options.timeout_s,
             folder=folder,
+            earlier_s=earlier_s,
         )
 
     def _finish(self, training: Training, loop: Loop, workers: Workers, scratch: Path) -> Chosen | None:
@@ -253,7 +283,12 @@ class Session:
         if wanted is False or isinstance(self.strategy, Random) or (wanted is None and (total or 0) < BASELINE_FROM_S):
             return None
         strategy = Random(self.problem.space)
-        meta = {**self.run.meta, "strategy": describe_strategy(strategy), "seed": self.options.seed + 1}
+        meta = {
+            **self.run.meta,
+            "oneshot": None,
+            "strategy": describe_strategy(strategy),
+            "seed": self.options.seed + 1,
+        }
         beside = self.store.create(Run(f"{self.run.name}-random", {**meta, "baseline_of": self.run.id}))
         # A seed of its own: many strategies begin at random too, and would share their first trials with it.
         loop = self._loop(strategy, beside.id, folder, self.options.seed + 1)

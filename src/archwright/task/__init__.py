@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from archwright.task.augment import (
         TokenAugmentation as TokenAugmentation,
     )
+    from archwright.task.box_augment import BoxAugmentation as BoxAugmentation
     from archwright.task.custom import CustomTask as CustomTask
+    from archwright.task.detection import Detection as Detection
     from archwright.task.forecasting import Forecasting as Forecasting
     from archwright.task.groups import Groups as Groups
     from archwright.task.image import ImageClassification as ImageClassification
@@ -54,7 +56,9 @@ if TYPE_CHECKING:
     from archwright.task.translation import Translation as Translation
 
 _WHERE = {
+    "BoxAugmentation": "box_augment",
     "CustomTask": "custom",
+    "Detection": "detection",
     "Forecasting": "forecasting",
     "Groups": "groups",
     "ImageAugmentation": "augment",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archwright.errors import DataError, did_you_mean
+from archwright.task.annotations import holds_boxes
 from archwright.task.arrays import like_images
 from archwright.task.masks import holds_masks
 from archwright.task.reading import read_npz
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["TABLES", "from_frame", "from_path", "made"]
 
 # What makes a task of each kind, by its name in `archwright.task`: imported when it is needed.
-FOLDERS = {"images": "ImageClassification.from_folder", "segmentation": "Segmentation.from_folder"}
+FOLDERS = {
+    "images": "ImageClassification.from_folder",
+    "segmentation": "Segmentation.from_folder",
+    "detection": "Detection.from_folder",
+}
 TABLES = {
     "classification": "TabularClassification",
     "regression": "TabularRegression",
@@ -39,6 +44,7 @@ ARRAYS = {
     "classification": "TabularClassification",
     "regression": "TabularRegression",
 }
+COCO = {"detection": "Detection.from_folder"}
 TEXTS = {"language": "LanguageModelling.from_file"}
 
 
@@ -47,7 +53,7 @@ def from_path(path: Path, options: Mapping[str, Any]) -> Task:
     settings = dict(options)
     kind = settings.pop("kind", None)
     if path.is_dir():
-        kind = kind or ("segmentation" if holds_masks(path) else "images")
+        kind = kind or ("detection" if holds_boxes(path) else "segmentation" if holds_masks(path) else "images")
         return made(_maker(FOLDERS, kind, path), {"path": path, **settings}, str(path))
     settings = {"name": path.stem, "source": str(path), **settings}
     suffix = path.suffix.lower()
@@ -55,11 +61,13 @@ def from_path(path: Path, options: Mapping[str, Any]) -> Task:
         return _from_table(path, kind, settings)
     if suffix == ".npz":
         return _from_arrays(path, kind, settings)
+    if suffix == ".json":
+        return made(_maker(COCO, kind or "detection", path), {"path": path, **settings}, str(path))
     if suffix == ".txt":
         return made(_maker(TEXTS, kind or "language", path), {"path": path, **settings}, str(path))
     raise DataError(
-        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, .txt, or a folder of class "
-        f"folders of images"
+        f"{str(path)!r} has the ending {suffix!r}: allowed are .csv, .tsv, .parquet, .npz, .txt, .json, or a folder of "
+        f"class folders of images"
     )
 
 

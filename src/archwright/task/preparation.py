@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from archwright.errors import DataError
+from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.pieces import JoinedInputs
@@ -25,7 +26,7 @@ __all__ = ["Preparation"]
 Inputs = (
     ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs
 )
-Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Several
+Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -42,6 +43,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "quantities": lambda t: Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"])),
     "next tokens": lambda t: NextTokens(),
     "translations": Translations.from_json,
+    "boxes": Boxes.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),
     "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),

@@ -214,7 +214,7 @@ class Translation(Task):
     @property
     def answer(self) -> str:
         """What it asks of a text."""
-        return f"a text of at most {self.texts.length - 1} tokens, of {self.n_outputs - 1} different ones"
+        return f"a text of at most {self.texts.length - 1} tokens ({self.n_outputs - 1:,} different ones)"
 
     def observed(
         self, network: nn.Module, inputs: Tensor, output: Tensor, names: Sequence[str] | None = None

@@ -1,6 +1,7 @@
 """Default spaces: rich around networks that are good for their size, from some thousand parameters up."""
 
 from archwright.nn.spaces.convnet import convnet
+from archwright.nn.spaces.detector import detector
 from archwright.nn.spaces.forecast import forecast
 from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
@@ -14,6 +15,7 @@ from archwright.nn.spaces.unet import unet
 
 __all__ = [
     "convnet",
+    "detector",
     "forecast",
     "language",
     "mlp",

@@ -12,10 +12,12 @@ __all__ = [
     "average",
     "causal",
     "classic",
+    "coarse",
     "conv",
     "convolution",
     "decoder",
     "early",
+    "fine",
     "inverted",
     "late",
     "level",
@@ -37,6 +39,8 @@ attention = searchable(_in_order, flow=sequential_flow, name="attention")
 average = searchable(_in_order, flow=sequential_flow, name="average")
 causal = searchable(_in_order, flow=sequential_flow, name="causal")
 classic = searchable(_in_order, flow=sequential_flow, name="classic")
+coarse = searchable(_in_order, flow=sequential_flow, name="coarse")
+fine = searchable(_in_order, flow=sequential_flow, name="fine")
 conv = searchable(_in_order, flow=sequential_flow, name="conv")
 convolution = searchable(_in_order, flow=sequential_flow, name="convolution")
 early = searchable(_in_order, flow=sequential_flow, name="early")

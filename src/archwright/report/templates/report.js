@@ -68,5 +68,36 @@
       catch { getSelection().selectAllChildren(document.getElementById(button.dataset.from)); }
     });
   }
+  // A supernet that becomes a network: its slider moves how full boxes are, and how wide lines.
+  const growth = document.getElementById("growth");
+  if (growth) {
+    const frames = JSON.parse(document.getElementById("growth-frames").textContent);
+    const slider = growth.querySelector("input"); const said = growth.querySelector("output");
+    const parts = [...growth.querySelectorAll("[data-r]")].map((e) => [e, Number(e.dataset.r), Number(e.dataset.k)]);
+    const show = (at) => {
+      const frame = frames[at];
+      for (const [part, r, k] of parts) {
+        const row = frame.shares[r];
+        part.style.setProperty("--p", row[k]);
+        part.style.setProperty("--q", row[k] / Math.max(...row));
+      }
+      growth.classList.toggle("over", at === frames.length - 1);
+      slider.value = at; said.textContent = frame.name;
+    };
+    let playing = 0;
+    const halt = () => { clearInterval(playing); playing = 0; };
+    slider.addEventListener("input", () => { halt(); show(Number(slider.value)); });
+    growth.querySelector(".play").addEventListener("click", () => {
+      halt(); show(0);
+      const pause = Math.max(60, Math.min(700, 5000 / frames.length));
+      playing = setInterval(() => {
+        const next = Number(slider.value) + 1;
+        if (next < frames.length) show(next);
+        if (next >= frames.length - 1) halt();
+      }, pause);
+    });
+    show(frames.length - 1);
+    addEventListener("beforeprint", () => { halt(); show(frames.length - 1); });
+  }
   if (plots.length) drawAll(); else root.dataset.ready = "yes";
 })();
