@@ -8,11 +8,13 @@ import pytest
 
 from archwright import task
 from archwright.cli.tasks import KINDS
-from archwright.task.paths import ARRAYS, FOLDERS, TABLES, TEXTS
+from archwright.task.paths import ARRAYS, COCO, FOLDERS, TABLES, TEXTS
+
+PATHS = (FOLDERS, TABLES, ARRAYS, TEXTS, COCO)
 
 
 def test_every_kind_that_a_path_may_be_of_is_told():
-    known = {kind: makes.split(".")[0] for table in (FOLDERS, TABLES, ARRAYS, TEXTS) for kind, makes in table.items()}
+    known = {kind: makes.split(".")[0] for table in PATHS for kind, makes in table.items()}
     assert {k.name: k.makes for k in KINDS if k.name} == {k: makes for k, makes in known.items() if makes}
 
 
@@ -30,6 +32,7 @@ def test_the_metrics_of_a_kind_are_those_that_its_tasks_have(kind):
         "LanguageModelling": lambda make: make(" ".join(lines), window=16),
         "Translation": lambda make: make(lines, lines[::-1], vocabulary=60),
         "Segmentation": lambda make: make(x, rng.integers(0, 3, (60, 8, 8))),
+        "Detection": lambda make: make(x * 9, [[[1, 1, 5, 6]]] * 60, [[c] for c in y], resize=(32, 32)),
         "MultiTask": lambda make: make(x, {"a": y, "b": x[:, 0, 0]}),
         "Multimodal": lambda make: make({"one": x, "two": x[:, 0]}, y),
         "CustomTask": lambda make: make((x[:, 0].astype("f"), y), loss=lambda o, t: o.sum()),

@@ -106,7 +106,7 @@ def _show_sharing(name: str, task: Any, as_json: bool, waiting: console.Waiting)
         return
     from archwright.report.wording import cost
 
-    table = _table("place", "layers", "shares", "parameters", *(["why not"] if found.separate else []))
+    table = console.columns("place", "layers", "shares", "parameters", *(["why not"] if found.separate else []))
     table.columns[3].justify = "right"
     for row in found.rows:
         reason = [row.reason] if found.separate else []

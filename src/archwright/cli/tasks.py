@@ -74,6 +74,10 @@ KINDS = (
         "segmentation", "Segmentation", ("mean_iou", "pixel_accuracy", "mean_accuracy"),
         "a folder of images and masks, .npz, arrays",
     ),
+    Kind(
+        "detection", "Detection", ("map50", "map"),
+        "a folder of images with boxes beside them, a .json as of COCO, arrays",
+    ),
     Kind("several", "MultiTask", ("mean",), ".csv, .parquet with --target a,b, arrays; and each target's own metrics"),
     Kind("", "Multimodal", CLASSES, "from Python: several inputs of one sample, classes or quantities"),
     Kind("", "CustomTask", ("loss",), "from Python: your Dataset, your loss, your metrics"),
@@ -120,7 +124,7 @@ def tasks(
         rows = [{field: getattr(e, field) for field in fields} for e in entries]
         console.emit({"data": rows, "files": FILES, "kinds": [asdict(k) for k in KINDS]})
         return
-    table = _table("data", "what they are", "package")
+    table = console.columns("data", "what they are", "package")
     for entry in [e for e in entries if not e.name.startswith(UCR)]:
         table.add_row(f"[bold]{entry.name}[/]", entry.description, _there(entry))
     series = [e for e in entries if e.name.startswith(UCR)]
@@ -129,7 +133,7 @@ def tasks(
         table.add_row(f"[bold]{UCR}NAME[/]", f"time series of the UCR archive: {known}", _there(series[0]))
     for name, description in FILES.items():
         table.add_row(f"[bold]{name}[/]", description, "your own")
-    kinds = _table("kind", "made of", "metrics")
+    kinds = console.columns("kind", "made of", "metrics")
     for one in KINDS:
         kinds.add_row(f"[bold]{one.name or one.makes}[/]", one.data, ", ".join(one.metrics))
     shown = console.out()
@@ -183,15 +187,6 @@ def _describe(task: Task, as_json: bool) -> None:
 
 def _there(entry: Any) -> str:
     return "[green]installed[/]" if entry.installed else f"[yellow]needs archwright\\[{entry.extra}][/]"
-
-
-def _table(*titles: str) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for i, title in enumerate(titles):
-        table.add_column(title, no_wrap=i == 0, overflow="fold")
-    return table
 
 
 COMMANDS: list[tuple[Any, str, str]] = [(tasks, "Choose", EXAMPLES)]
