@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Dataset, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from archwright.errors import DataError
 from archwright.task import CustomTask, Metric, Preparation
+from archwright.task.custom import resident
 
 
 class Squares(Dataset):
@@ -144,3 +145,21 @@ def test_other_bad_data_are_told():
         CustomTask((x, torch.zeros(20, 1)), loss=nn.functional.mse_loss)
     with pytest.raises(DataError, match=r"test inputs have samples of shape \(5,\).*those of train \(3,\)"):
         CustomTask(Squares(), test=(torch.zeros(4, 5), torch.zeros(4, 1)), loss=nn.functional.mse_loss)
+
+
+def test_a_loader_is_read_as_its_data_set_is_and_in_the_same_order_each_time():
+    data = TensorDataset(torch.arange(50.0)[:, None].repeat(1, 3), torch.arange(50.0)[:, None])
+    whole = resident(data, "train")
+    for loader in (DataLoader(data, batch_size=8), DataLoader(data, batch_size=8, shuffle=True, drop_last=True)):
+        part = resident(loader, "train")
+        assert torch.equal(part.inputs, whole.inputs)
+        assert torch.equal(part.targets, whole.targets)
+    some = DataLoader(data, batch_size=8, sampler=[3, 1, 4])
+    assert resident(some, "train").targets.flatten().tolist() == [3, 1, 4]
+
+
+def test_batches_of_unequal_samples_are_an_error_and_unequal_batches_are_not():
+    samples = [(torch.zeros(3 + (i > 5)), torch.zeros(1)) for i in range(12)]
+    with pytest.raises(DataError, match="the batches of train differ in shape"):
+        resident(DataLoader(samples, batch_size=2), "train")
+    assert len(resident(DataLoader(samples[:5], batch_size=2), "train")) == 5

@@ -9,6 +9,9 @@ from archwright import at_most, maximize, minimize, search
 from archwright.errors import DataError, ObjectiveError
 from archwright.evaluator import Recipe
 from archwright.objective import Objectives
+from archwright.report import write_page
+from archwright.report.groups import bars
+from archwright.report.wording import metric
 from archwright.run import tested
 from archwright.task import (
     Groups,
@@ -159,7 +162,7 @@ def test_a_search_says_at_once_that_there_are_no_groups():
         search(load("digits"), objectives=[maximize("accuracy"), at_most(gap_accuracy=0.1)], trials=1, progress=False)
 
 
-def test_a_search_takes_gaps_as_goal_and_ceiling_and_tells_test_by_group(task):
+def test_a_search_takes_gaps_as_goal_and_ceiling_and_tells_test_by_group(task, tmp_path):
     result = search(
         task, objectives=[maximize("accuracy"), minimize("gap_accuracy"), at_most(gap_accuracy=0.2)],
         trials=4, recipe=FAST, progress=False,
@@ -174,6 +177,13 @@ def test_a_search_takes_gaps_as_goal_and_ceiling_and_tells_test_by_group(task):
     counts = [g["count"] for g in groups["values"]]
     assert np.average(figures, weights=counts) == pytest.approx(result.test["accuracy"]["mean"])
     assert figures[0] > figures[1] + 0.2, "nothing tells the answer of the second group"
+    assert result.by_group["f"]["accuracy"] == figures[0]
+    drawn = bars(result.record()).data[0]
+    assert list(drawn.x) == ["f", "m"]
+    assert list(drawn.y) == figures
+    write_page(result.record(), tmp_path / "report.html")
+    gap = metric(result.test["gap_accuracy"]["mean"])
+    assert f"Test accuracy by sex, gap {gap}" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_where_no_network_meets_the_gap_the_nearest_is_given_and_it_is_said(task):

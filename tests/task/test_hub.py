@@ -114,3 +114,12 @@ def test_other_columns_are_a_table_with_the_target_that_is_named():
 def test_what_cannot_be_learnt_from_is_told(parts, options, said):
     with pytest.raises(DataError, match=said):
         task.load({name: like(columns) for name, columns in parts.items()}, **options)
+
+
+def test_a_column_of_groups_is_one_of_images_too():
+    columns = {**images(150), "camera": ["a", "b"] * 75}
+    found = task.load({"train": like(columns), "test": like(columns)}, group="camera")
+    assert found.groups.labels == ("a", "b")
+    assert len(found.open_test().groups) == 150
+    with pytest.raises(DataError, match="no column of groups 'lens'"):
+        task.load(like(columns), group="lens")

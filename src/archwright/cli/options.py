@@ -160,8 +160,8 @@ Target = Annotated[
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, segmentation, sequences, text, language, forecast, "
-        "table, classification, regression or several.",
+        "What a file holds, where that is not plain: images, segmentation, detection, sequences, text, "
+        "translation, language, forecast, table, classification, regression or several.",
         "KIND",
         _DATA,
     ),

@@ -30,6 +30,7 @@ FILES = {
     "folder/images, folder/masks": "files of the same names; or these in train/, val/ and test/",
     "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
     "(n, f); x_test, y_test; group",
+    "name.json, folder/": "boxes around things, as COCO, Pascal VOC or YOLO keep them",
     "name.txt": "a text: a language model, which goes on with what is begun",
     "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; "
     "--text that of texts; --horizon N forecasts",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, RandomSampler
 
 from archwright.errors import DataError
 from archwright.task.arrays import check_finite, check_lengths
@@ -31,8 +32,8 @@ class CustomTask(Task):
     """A task of your own making: data in, outputs out, a loss between outputs and targets.
 
     Args:
-        train: A `torch.utils.data.Dataset` of ``(input, target)`` pairs, or a pair ``(inputs, targets)`` of arrays or
-            tensors. A data set is read once, into memory.
+        train: A `torch.utils.data.Dataset` of ``(input, target)`` pairs, a `DataLoader` of batches of them, or a pair
+            ``(inputs, targets)`` of arrays or tensors. It is read once, into memory.
         validation: The same for validation; by default `validation_share` of `train`, stratified by integer targets.
         test: The same for the end; by default `test_share` of `train`.
         loss: ``loss(output, target)``, a scalar tensor; with a third argument `label_smoothing` if it can use it.
@@ -137,6 +138,11 @@ def resident(data: Any, where: str) -> Part:
     elif isinstance(data, (tuple, list)) and len(data) == 2 and all(hasattr(a, "shape") for a in data):
         check_lengths(data[0], data[1], f"{where} inputs", f"{where} targets")
         part = Part(*(torch.as_tensor(np.asarray(a) if not isinstance(a, Tensor) else a.detach()) for a in data))
+    elif isinstance(data, DataLoader):
+        columns = _columns(_batches(data), f"the batches of {where}", batched=True)
+        if any(len(a) != len(b) for a, b in zip(*columns, strict=True)):
+            raise DataError(f"a batch of {where} has not as many targets as inputs")
+        part = Part(*(torch.cat(column) for column in columns))
     else:
         part = Part(*(torch.stack(column) for column in _columns(data, where)))
     if len(part) == 0:
@@ -144,7 +150,14 @@ def resident(data: Any, where: str) -> Part:
     return Part(_plain(part.inputs, f"{where} inputs"), _plain(part.targets, f"{where} targets"))
 
 
-def _columns(data: Any, where: str) -> tuple[list[Tensor], list[Tensor]]:
+def _batches(loader: DataLoader[Any]) -> list[Any]:
+    """All batches of a loader, in the order of its data set where it would shuffle: the same each time."""
+    if isinstance(loader.sampler, RandomSampler):
+        loader = DataLoader(loader.dataset, loader.batch_size or 1, collate_fn=loader.collate_fn)
+    return list(loader)
+
+
+def _columns(data: Any, where: str, *, batched: bool = False) -> tuple[list[Tensor], list[Tensor]]:
     inputs: list[Tensor] = []
     targets: list[Tensor] = []
     samples: Iterable[Any] = (data[i] for i in range(len(data))) if hasattr(data, "__len__") else data
@@ -161,7 +174,9 @@ def _columns(data: Any, where: str) -> tuple[list[Tensor], list[Tensor]]:
                     f"the {what} of sample {i} of {where} is of type {type(value).__name__}: allowed are tensors, "
                     f"arrays and numbers; give the data set a transform that makes one"
                 ) from None
-            if column and tensor.shape != column[0].shape:
+            # Batches need not be equally long, only their samples alike.
+            skip = 1 if batched else 0
+            if column and tensor.shape[skip:] != column[0].shape[skip:]:
                 raise DataError(
                     f"the samples of {where} differ in shape: the {what} of sample 0 has {tuple(column[0].shape)}, "
                     f"that of sample {i} has {tuple(tensor.shape)}. Resize, cut or pad them to one shape"

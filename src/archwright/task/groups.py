@@ -133,6 +133,8 @@ class _Gap:
 
 
 def _texts(values: Any, name: str) -> np.ndarray:
+    if isinstance(values, str):
+        raise DataError(f"group is {values!r}: only tables have columns; give one value a sample")
     array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
     if array.ndim != 1:
         raise DataError(f"the groups {name!r} have shape {array.shape}: allowed is (n,), one group a sample")

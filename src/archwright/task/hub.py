@@ -55,6 +55,12 @@ def from_dataset(data: Any, options: Mapping[str, Any]) -> Task:
         given = {"x": [i for d in joined for i in d[images[0]]], "y": [v for d in joined for v in _labels(d, target)]}
         if test is not None:
             given |= {"x_test": list(test[images[0]]), "y_test": _labels(test, target)}
+        group = settings.get("group")
+        if isinstance(group, str):
+            if group not in features:
+                raise DataError(f"the data set has no column of groups {group!r}. {did_you_mean(group, features)}")
+            settings["group"] = [v for d in joined for v in d[group]]
+            settings |= {} if test is None else {"group_test": list(test[group])}
         return made(ImageClassification, {**given, **settings}, settings["name"])
     import pandas as pd
 
