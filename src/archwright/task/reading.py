@@ -55,8 +55,8 @@ def _labelled(path: Path) -> list[tuple[Path, str]]:
         if empty:
             named = ", ".join(repr(str(path / name)) for name in empty)
             raise DataError(
-                f"class folder{'s' * (len(empty) > 1)} {named} {'hold' if len(empty) > 1 else 'holds'} no image: remove "
-                f"{'them' if len(empty) > 1 else 'it'}, or put images there ({_suffixes()})"
+                f"class folder{'s' * (len(empty) > 1)} {named} {'hold' if len(empty) > 1 else 'holds'} no image: "
+                f"remove {'them' if len(empty) > 1 else 'it'}, or put images there ({_suffixes()})"
             )
         return found
     loose = image_files(path)
