@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from archwright.cli import compare, export, lists, measure, predict, proxies, search, show, supernet
+from archwright.cli import compare, export, lists, measure, predict, proxies, search, show, supernet, tasks
 from archwright.cli.guard import guarded
 from archwright.cli.invocation import remember
 
@@ -68,6 +68,6 @@ app.add_typer(
 for _function, _panel, _examples in supernet.COMMANDS:
     _supernet.command(rich_help_panel=_panel, epilog=_examples)(_function)
 
-for _module in (search, show, export, predict, measure, compare, proxies, lists):
+for _module in (search, show, export, predict, measure, compare, proxies, lists, tasks):
     for _function, _panel, _examples in _module.COMMANDS:
         app.command(rich_help_panel=_panel, epilog=_examples)(_function)

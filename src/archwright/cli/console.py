@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
+    from rich.table import Table
 
-__all__ = ["Waiting", "complain", "emit", "err", "hint", "note", "out"]
+__all__ = ["Waiting", "columns", "complain", "emit", "err", "hint", "note", "out"]
 
 
 def out() -> Console:
@@ -51,6 +52,16 @@ def hint(console: Console, commands: Mapping[str, str]) -> None:
     for command, purpose in commands.items():
         text = Text.assemble("  ", (f"{command:<{width}}", "cyan"), "  ", (purpose, "dim"))
         console.print(text, soft_wrap=True)
+
+
+def columns(*titles: str) -> Table:
+    """An empty table for people: the first column stays whole, the others fold."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for i, title in enumerate(titles):
+        table.add_column(title, no_wrap=i == 0, overflow="fold")
+    return table
 
 
 def _say(label: str, style: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""``archwright spaces``, ``strategies`` and ``tasks``: what there is to choose from."""
+"""``archwright spaces`` and ``strategies``: what there is to choose from."""
 
 from __future__ import annotations
 
@@ -24,12 +24,6 @@ SPACES_EXAMPLES = examples(
     }
 )
 STRATEGIES_EXAMPLES = examples({"archwright strategies": "what each is for, and when not to use it"})
-TASKS_EXAMPLES = examples(
-    {
-        "archwright tasks": "data by name, kinds of files, and which packages are missing",
-        "archwright tasks --json": "the same for a program",
-    }
-)
 
 
 def spaces(
@@ -112,7 +106,7 @@ def _show_sharing(name: str, task: Any, as_json: bool, waiting: console.Waiting)
         return
     from archwright.report.wording import cost
 
-    table = _table("place", "layers", "shares", "parameters", *(["why not"] if found.separate else []))
+    table = console.columns("place", "layers", "shares", "parameters", *(["why not"] if found.separate else []))
     table.columns[3].justify = "right"
     for row in found.rows:
         reason = [row.reason] if found.separate else []
@@ -208,46 +202,6 @@ def _table_of_names(wide: int) -> Any:
     return table
 
 
-UCR = "ucr:"
-FILES = {
-    "folder/": "one folder of images a class; or train/ and test/ with these",
-    "folder/images, folder/masks": "files of the same names; or these in train/, val/ and test/",
-    "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
-    "(n, f); x_test, y_test",
-    "name.txt": "a text: a language model, which goes on with what is begun",
-    "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; "
-    "--text that of texts; --horizon N forecasts",
-}
-
-
-def tasks(as_json: options.AsJson = False) -> None:
-    """Data by name, and the files that can be searched on."""
-    with console.Waiting() as waiting:
-        waiting.on("looking for packages")
-        from archwright.task import names as named
-
-        entries = named()
-    if as_json:
-        fields = ("name", "description", "package", "extra", "installed")
-        rows = [{field: getattr(e, field) for field in fields} for e in entries]
-        console.emit({"data": rows, "files": FILES})
-        return
-    table = _table("data", "what they are", "package")
-    for entry in [e for e in entries if not e.name.startswith(UCR)]:
-        table.add_row(f"[bold]{entry.name}[/]", entry.description, _there(entry))
-    series = [e for e in entries if e.name.startswith(UCR)]
-    if series:
-        known = ", ".join(e.name.removeprefix(UCR) for e in series)
-        table.add_row(f"[bold]{UCR}NAME[/]", f"time series of the UCR archive: {known}", _there(series[0]))
-    for name, description in FILES.items():
-        table.add_row(f"[bold]{name}[/]", description, "your own")
-    console.out().print(table)
-
-
-def _there(entry: Any) -> str:
-    return "[green]installed[/]" if entry.installed else f"[yellow]needs archwright\\[{entry.extra}][/]"
-
-
 def _listed(entries: list[tuple[str, dict[str, str]]]) -> Any:
     """Names, and below each some lines with a word before them."""
     from rich.table import Table
@@ -264,17 +218,7 @@ def _listed(entries: list[tuple[str, dict[str, str]]]) -> Any:
     return table
 
 
-def _table(*titles: str) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for i, title in enumerate(titles):
-        table.add_column(title, no_wrap=i == 0, overflow="fold")
-    return table
-
-
 COMMANDS: list[tuple[Any, str, str]] = [
     (spaces, "Choose", SPACES_EXAMPLES),
     (strategies, "Choose", STRATEGIES_EXAMPLES),
-    (tasks, "Choose", TASKS_EXAMPLES),
 ]

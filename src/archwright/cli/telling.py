@@ -62,6 +62,8 @@ def introduce(run: Run, task: Task, space: Space, place: Place) -> None:
     facts.add_row("budget", f"{budget}, {workers}, {epochs} a trial, seed {meta['seed']}")
     facts.add_row("strategy", decides(meta))
     facts.add_row("into", str(place))
+    for doubt in task.doubts:
+        facts.add_row(Text("warning", style="not dim yellow"), Text(doubt))
     shown.print(facts)
     if meta.get("survey"):
         shown.print()
@@ -171,6 +173,7 @@ def result_document(result: Result, place: Place) -> dict[str, Any]:
         **outcome_row(record),
         "leaderboard": leaderboard_rows(result.trials, result.objectives, 10),
         "survey": dict(result.survey),
+        "doubts": list(result.task.doubts) if result.task is not None else [],
         "task": (result.meta.get("task") or {}),
         "budget": result.meta.get("budget"),
         "seed": result.meta.get("seed"),

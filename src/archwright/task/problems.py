@@ -90,14 +90,14 @@ def _shared(parts: Mapping[str, Part]) -> list[str]:
     found = []
     for name, part in parts.items():
         rows = part.inputs.reshape(len(part), math.prod(part.inputs.shape[1:])).contiguous().numpy()
-        # 64 bits: two of a million rows agree by chance in one of 10^7 sets.
+        # Of 64 bits: two rows of a million agree by chance in one of ten million data sets.
         hashes = [hash(row.tobytes()) for row in rows]
         for earlier in [p for p in parts if p in set(seen.values())]:
             n = sum(seen.get(h) == earlier for h in hashes)
             if n:
                 found.append(
-                    f"{n:,} of {len(part):,} {name} samples have the inputs of a {earlier} sample: where they are the "
-                    f"same one, {name} figures are too good. Remove duplicates before the data are divided"
+                    f"{n:,} of {len(part):,} {name} samples have the inputs of a {earlier} sample: where they "
+                    f"are the same one, {name} figures are too good. Remove duplicates before the data are divided"
                 )
         for h in hashes:
             seen.setdefault(h, name)

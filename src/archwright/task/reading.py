@@ -54,10 +54,8 @@ def _labelled(path: Path) -> list[tuple[Path, str]]:
         empty = [d.name for d in folders if d.name not in {label for _, label in found}]
         if empty:
             named = ", ".join(repr(str(path / name)) for name in empty)
-            raise DataError(
-                f"class folder{'s' * (len(empty) > 1)} {named} {'hold' if len(empty) > 1 else 'holds'} no image: "
-                f"remove {'them' if len(empty) > 1 else 'it'}, or put images there ({_suffixes()})"
-            )
+            noun, hold, them = ("folder", "holds", "it") if len(empty) == 1 else ("folders", "hold", "them")
+            raise DataError(f"class {noun} {named} {hold} no image: remove {them}, or fill {them} ({_suffixes()})")
         return found
     loose = image_files(path)
     if loose:
