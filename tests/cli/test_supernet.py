@@ -71,6 +71,7 @@ def test_a_search_says_that_it_begins_with_a_supernet(archwright, table, tmp_pat
 
 
 @pytest.mark.crash
+@pytest.mark.slow
 def test_a_search_killed_while_its_supernet_trains_goes_on_from_the_shell(archwright, table, tmp_path):
     data = table(tmp_path / "sold.csv")
     typed = (
