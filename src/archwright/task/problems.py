@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -89,9 +88,9 @@ def _shared(parts: Mapping[str, Part]) -> list[str]:
     seen: dict[int, str] = {}
     found = []
     for name, part in parts.items():
-        rows = part.inputs.reshape(len(part), math.prod(part.inputs.shape[1:])).contiguous().numpy()
         # Of 64 bits: two rows of a million agree by chance in one of ten million data sets.
-        hashes = [hash(row.tobytes()) for row in rows]
+        blocks = part.inputs.split(1024) if len(part) else ()
+        hashes = [hash(row.tobytes()) for block in blocks for row in block.contiguous().numpy()]
         for earlier in [p for p in parts if p in set(seen.values())]:
             n = sum(seen.get(h) == earlier for h in hashes)
             if n:
