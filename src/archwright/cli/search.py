@@ -78,6 +78,7 @@ def search(
     time: options.Time = None,
     group: options.Group = None,
     resize: options.Resize = None,
+    memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
     on_bad_box: options.OnBadBox = None,
     out: options.OutFolder = None,
@@ -101,7 +102,7 @@ def search(
         budget = options.DEFAULT_BUDGET
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, on_bad_box=on_bad_box, text=text,
-        horizon=horizon, context=context, season=season, time=time, group=group,
+        horizon=horizon, context=context, season=season, time=time, group=group, memory=memory,
     )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:
@@ -113,7 +114,7 @@ def search(
         Budget.of(budget, trials=trials, epochs=epochs)
         length = None if train_epochs is None else _positive(train_epochs, "--train-epochs")
         waiting.on(f"reading {data}")
-        task = learning.load_task(data, reading)
+        task = learning.load_task(data, reading, waiting)
         recipe = None if length is None else Recipe.suiting(task, epochs=length)
         searched = task.space(space)
         goals = learning.objectives(task, maximize or (), minimize or (), [*limits, *learning.gap(task, max_gap)])
@@ -181,7 +182,7 @@ def resume(
         with open_run(place, run) as (_, stored):
             pass
         waiting.on("reading the data")
-        task, space = learning.same_problem(stored, data)
+        task, space = learning.same_problem(stored, data, waiting)
 
         def begun(run: Run) -> None:
             waiting.stop()

@@ -68,6 +68,7 @@ def train(
     time: options.Time = None,
     group: options.Group = None,
     resize: options.Resize = None,
+    memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
     out: Annotated[Path | None, typer.Option(metavar="NET", help="Folder. Default: runs/DATA-supernet.")] = None,
     quiet: options.Quiet = False,
@@ -83,7 +84,7 @@ def train(
     seconds = _seconds(budget)
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
-        season=season, time=time, group=group,
+        season=season, time=time, group=group, memory=memory,
     )  # fmt: skip
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on(f"reading {data}")
@@ -92,7 +93,7 @@ def train(
         from archwright.run.session import said
         from archwright.run.settings import describe_task
 
-        task = learning.load_task(data, reading)
+        task = learning.load_task(data, reading, waiting)
         goals = learning.objectives(task, (), (), ())
         folder = out or Path("runs") / f"{task.name.removeprefix('ucr:')}-supernet"
         about = {

@@ -101,6 +101,7 @@ def tasks(
     time: options.Time = None,
     group: options.Group = None,
     resize: options.Resize = None,
+    memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -110,9 +111,9 @@ def tasks(
             waiting.on(f"reading {data}")
             reading = learning.data_options(
                 target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon,
-                context=context, season=season, time=time, group=group,
+                context=context, season=season, time=time, group=group, memory=memory,
             )  # fmt: skip
-            found = learning.load_task(data, reading)
+            found = learning.load_task(data, reading, waiting)
             waiting.stop()
             _describe(found, as_json)
             return

@@ -170,9 +170,9 @@ def _survey(files: Sequence[Path], resize: Size | None) -> tuple[tuple[int, int,
             bad[file] = reason(file, error)
     if not sizes:
         return None, bad
-    error = None if resize is not None else unequal(sizes)
-    if error is not None:
-        raise error
+    differ = None if resize is not None else unequal(sizes)
+    if differ is not None:
+        raise differ
     height, width = resize or sizes[0][1]
     return (3 if colour else 1, height, width), bad
 

@@ -99,7 +99,7 @@ class Images:
         wanted = self.rows[rows].tolist()
         found = np.empty((len(wanted), *self.shape[1:]), dtype=np.uint8)
         size = int(np.prod(self.shape[1:]))
-        to = memoryview(found.reshape(-1))
+        to = found.reshape(-1).data
         for i, row in enumerate(wanted):
             self._file.read(to[i * size : (i + 1) * size], self._offset + row * size)
         return found

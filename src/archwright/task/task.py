@@ -61,7 +61,7 @@ class Part:
         return len(self.inputs)
 
     def __getitem__(self, rows: slice | Tensor) -> Part:
-        inputs = self.inputs.taken(rows) if isinstance(self.inputs, LazyInputs) else self.inputs[rows]
+        inputs: Any = self.inputs.taken(rows) if isinstance(self.inputs, LazyInputs) else self.inputs[rows]
         return Part(inputs, self.targets[rows], None if self.groups is None else self.groups[rows])
 
     def __add__(self, other: Part) -> Part:
