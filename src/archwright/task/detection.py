@@ -24,6 +24,7 @@ from archwright.task.baseline import fitted
 from archwright.task.box_augment import BoxAugmentation
 from archwright.task.boxes import MOST, NOTHING, Boxes, decode
 from archwright.task.centres import CentreLoss
+from archwright.task.groups import Groups
 from archwright.task.inputs import ImageInputs
 from archwright.task.preparation import Preparation
 from archwright.task.splits import parts_of
@@ -59,6 +60,10 @@ class Detection(Task):
         metric: The main metric: ``"map50"`` by default, or ``"map"``.
         augmentation: ``augmentation(inputs, targets, generator)``, both changed alike; by default zoom, shift,
             brightness and mirroring left and right (`archwright.task.BoxAugmentation`).
+        group: The group of each image, such as the camera: texts, integers or booleans. Every metric then has a
+            ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group_validation: The groups of the official validation images.
+        group_test: The groups of the official test images.
         test_share: Of all images.
         validation_share: Of the images that are not test.
         split_seed: The same seed gives the same parts.
@@ -95,6 +100,9 @@ class Detection(Task):
         box_weight: float = 2.0,
         metric: str | None = None,
         augmentation: Any = None,
+        group: Any = None,
+        group_validation: Any = None,
+        group_test: Any = None,
         test_share: float = 0.2,
         validation_share: float = 0.2,
         split_seed: int = 0,
@@ -121,6 +129,8 @@ class Detection(Task):
             size = (images[part].shape[2], images[part].shape[3])
             found[part] = [b * _scale(s, size) for b, s in zip(found[part], sizes, strict=True)]
         rows = parts_of(len(images[""]), split_seed, test_share, validation_share, set(given) - {""})
+        held = {"validation": group_validation, "test": group_test}
+        groups = Groups.in_parts(group, rows, {part: len(found[part]) for part in found if part}, held)
         classes = Boxes(_names(names, called), size)
         inputs = ImageInputs.of(images[""][rows["train"]], channels, resize)
 
@@ -153,6 +163,7 @@ class Detection(Task):
             metric=metric or "map50",
             n_outputs=len(classes.labels),
             augmentation=moved,
+            groups=groups,
             facts={
                 "classes": list(classes.labels),
                 "class_counts": [counts[i] for i in range(len(classes.labels))],

@@ -89,6 +89,39 @@ class Groups:
                 )
         return found
 
+    @classmethod
+    def in_parts(
+        cls, values: Any, rows: Mapping[str, np.ndarray], apart: Mapping[str, int], held: Mapping[str, Any]
+    ) -> Groups | None:
+        """The same where validation samples, too, may have come apart; None where no groups are given.
+
+        Args:
+            values: Of the samples that were divided.
+            rows: Which of them are which part, by its name.
+            apart: How many samples came apart, for each such part.
+            held: Their groups.
+        """
+        if values is None:
+            if any(given is not None for given in held.values()):
+                raise DataError("official samples have groups, and the others none: give group= for these too")
+            return None
+        name = str(getattr(values, "name", None) or "group")
+        texts, places, at = [], dict(rows), 0
+        for part, n in {"": sum(map(len, rows.values())), **apart}.items():
+            given = held.get(part) if part else values
+            if given is None:
+                raise DataError(f"official {part} samples need groups too: give group_{part}= beside group=")
+            texts.append(_texts(given, name))
+            if len(texts[-1]) != n:
+                kind = f"{part} samples" if part else "samples"
+                said = f"there are {n} {kind} and {len(texts[-1])} groups {name!r}"
+                raise DataError(f"{said}: there must be one a sample")
+            if part:
+                places[part] = np.arange(at, at + n)
+            at += n
+        split = Split(*(places[part] for part in ("train", "validation", "test")))
+        return cls.of(np.concatenate(texts), split, name=name)
+
     def on(self, train: Part, validation: Part, test: Part) -> tuple[Part, Part, Part]:
         """The three parts with the groups of their samples."""
         from archwright.task.task import Part

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from archwright.task.augment import NoAugmentation
 from archwright.task.baseline import fitted
 from archwright.task.bleu import COUNTS, DECODED, TokenLoss, told, translation_metrics
 from archwright.task.classification import check_test_pair
+from archwright.task.groups import Groups
 from archwright.task.preparation import Preparation
 from archwright.task.splits import parts_of
 from archwright.task.table import as_frame, read_table
@@ -57,6 +60,10 @@ class Translation(Task):
         lowercase: Whether capitals are taken for small letters. BLEU still counts them.
         bleu_words: sacrebleu's name of how BLEU splits texts into words: ``"13a"``, ``"zh"``, ``"char"``, ...
         metric: The main metric, measured after each epoch: ``"nats"`` by default.
+        group: The group of each pair, such as where it came from: texts, integers or booleans. Every metric then has a
+            ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group_validation: The groups of the official validation pairs.
+        group_test: The groups of the official test pairs.
         test_share: Of all pairs.
         validation_share: Of the pairs that are not test.
         split_seed: The same seed gives the same parts.
@@ -94,6 +101,9 @@ class Translation(Task):
         lowercase: bool = False,
         bleu_words: str = "13a",
         metric: str | None = None,
+        group: Any = None,
+        group_validation: Any = None,
+        group_test: Any = None,
         test_share: float = 0.1,
         validation_share: float = 0.1,
         split_seed: int = 0,
@@ -112,13 +122,17 @@ class Translation(Task):
         pairs = {part: _pairs(a, b, part) for part, (a, b) in given.items() if a is not None}
         all_pairs = np.array(pairs.pop("train"), dtype=object)
         rows = parts_of(len(all_pairs), split_seed, test_share, validation_share, set(pairs))
+        apart = {part: len(held) for part, held in pairs.items()}
+        groups = Groups.in_parts(group, rows, apart, {"validation": group_validation, "test": group_test})
         pairs = {**{part: [tuple(p) for p in all_pairs[at]] for part, at in rows.items()}, **pairs}
         made = _tokenizers(pairs["train"], level, vocabulary, joint, lowercase)
         sizes = [[len(e.ids) for e in tokenizer_of(t).encode_batch_fast(side)] for t, side in made]
         lengths = [min(max_length, sorted(s)[min(len(s) - 1, int(COVERED * len(s)))]) for s in sizes]
-        kept = [p for p, a, b in zip(pairs["train"], *sizes, strict=True) if a <= lengths[0] and b <= lengths[1]]
-        left_out = len(pairs["train"]) - len(kept)
-        pairs["train"] = kept
+        short = [a <= lengths[0] and b <= lengths[1] for a, b in zip(*sizes, strict=True)]
+        left_out = short.count(False)
+        pairs["train"] = list(compress(pairs["train"], short))
+        if groups is not None:
+            groups = replace(groups, train=groups.train[torch.tensor(short)])
         words = Translations(TextInputs(made[1][0], max(2, lengths[1] + 1), level))
         inputs = SourceInputs(TextInputs(made[0][0], max(1, lengths[0]), level, column), words)
         references: tuple[str, ...] = ()
@@ -143,6 +157,7 @@ class Translation(Task):
             metric=metric or "nats",
             n_outputs=words.end + 1,
             augmentation=NoAugmentation(),
+            groups=groups,
             facts={
                 "source": source,
                 "level": level,
@@ -170,6 +185,7 @@ class Translation(Task):
         *,
         text: str | None = None,
         target: str | None = None,
+        group: str | None = None,
         validation: Any = None,
         test: Any = None,
         **options: Any,
@@ -180,6 +196,7 @@ class Translation(Task):
             data: A DataFrame, a CSV or Parquet file, or a list of dicts.
             text: The column of the source; by default the first that is not `target`.
             target: The column of translations; by default the next one.
+            group: The column of groups to compare, if there is one.
             validation: Official validation data, with the same columns.
             test: Official test data.
             options: As for the class.
@@ -190,7 +207,7 @@ class Translation(Task):
             for where, given in tables.items()
             if given is not None
         }
-        columns = [str(c) for c in frames["the table"].columns]
+        columns = [str(c) for c in frames["the table"].columns if str(c) != group]
         text = text or next((c for c in columns if c != target), None)
         target = target or next((c for c in columns if c != text), None)
         if text is None or target is None or text == target:
@@ -200,13 +217,15 @@ class Translation(Task):
             )
         for where, frame in frames.items():
             there = [str(c) for c in frame.columns]
-            for column in (text, target):
+            for column in (text, target, *(() if group is None else (group,))):
                 if column not in there:
                     raise DataError(f"{where} has no column {column!r}. {did_you_mean(column, there)}")
         for where, which in (("the validation table", "validation"), ("the test table", "test")):
             if where in frames:
                 held = {f"x_{which}": frames[where][text], f"y_{which}": frames[where][target]}
-                options = {**held, **options}
+                options = {**held, **({} if group is None else {f"group_{which}": frames[where][group]}), **options}
+        if group is not None:
+            options = {"group": frames["the table"][group], **options}
         if isinstance(data, (str, Path)):
             options = {"name": Path(data).stem, "source": str(data), **options}
         return cls(frames["the table"][text], frames["the table"][target], column=text, **options)
