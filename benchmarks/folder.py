@@ -1,8 +1,8 @@
 """How much memory a worker takes where a folder of 50,000 images is searched.
 
 Makes the folders first (textures of ten classes: waves of a direction and length, with noise), which takes some
-minutes and 1.5 GB of disk; then searches each by the command line, and looks ten times a second at what its processes
-hold.
+minutes and 1.5 GB of disk; then searches each by the command line, and looks twice a second at what its processes hold.
+A peak of resident memory is the kernel's own, and misses nothing; that of anonymous memory is the largest seen.
 
     python benchmarks/folder.py                            # Markdown for RESULTS.md; about ten minutes
     python benchmarks/folder.py --folder disk/ --sizes 96  # where images are kept, and found again; which sizes
@@ -104,7 +104,7 @@ def search(folder: Path, budget: str, workers: int, out: Path, cache: Path) -> S
                 look(searching.pid, found)
                 if not found.first_s and any(trials(out)):
                     found.first_s = time.monotonic() - began
-                time.sleep(0.1)
+                time.sleep(0.5)
         finally:
             if searching.poll() is None:
                 os.killpg(searching.pid, signal.SIGKILL)
