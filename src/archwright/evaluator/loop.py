@@ -31,7 +31,7 @@ __all__ = ["Best", "State", "autocast", "in_layout", "laid_out", "observed", "ou
 CACHED = 2**17
 """Numbers in an evaluation batch on a CPU. Larger ones fall out of its caches: a 28x28 CNN then takes twice as long."""
 
-SLOW_METRICS = frozenset({"precision", "recall", "f1", "roc_auc", "ece", "bleu", "chrf", "map"})
+SLOW_METRICS = frozenset({"precision", "recall", "f1", "roc_auc", "ece", "bleu", "chrf", "map", "hr10_all", "ndcg10_all"})
 """As slow as some epochs: only measured at the end, if not the main metric."""
 
 
@@ -115,13 +115,14 @@ def train(
             inputs, targets = part.inputs.index_select(0, rows), part.targets.index_select(0, rows)
             if recipe.augment:
                 inputs, targets = task.augmented(inputs, targets, draws)
+            inputs, targets = task.drawn(inputs, targets, draws)
             lr = recipe.lr_at(((epoch - 1 - start) * steps + step) / ((epochs - start) * steps))
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
             with precise:
                 output = state.module(laid_out(inputs, recipe.layout))
             if epoch == start + 1 and step == 0:
-                _check_output(output, task, size)
+                _check_output(output, task, len(inputs))
             loss = task.loss(output.float(), targets, recipe.label_smoothing)
             state.optimizer.zero_grad()
             loss.backward()

@@ -236,6 +236,7 @@ class _Run:
         try:
             if self.recipe.augment:
                 inputs, targets = task.augmented(inputs, targets, self.draws)
+            inputs, targets = task.drawn(inputs, targets, self.draws)
             with self.precise:
                 output = self.module(laid_out(inputs, self.way[1]))
             loss = task.loss(output.float(), targets)

@@ -26,6 +26,7 @@ from archwright.nn import (
     mobile,
     norms,
     pool,
+    recommend,
     recurrent,
     tokens,
     towers,
@@ -39,6 +40,7 @@ from archwright.nn.heads import HEAD_POOLS
 from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
 from archwright.nn.init import INITS, initialize
 from archwright.nn.norms import NORMS
+from archwright.nn.recommend import MEETINGS
 from archwright.nn.recurrent import CELLS
 from archwright.nn.tokens import PAD
 from archwright.nn.translate import ATTENTIONS, SHARES
@@ -64,6 +66,7 @@ Pool = searchable(pool.Pool)
 MaxPool = searchable(pool.MaxPool)
 AvgPool = searchable(pool.AvgPool)
 GlobalPool = searchable(pool.GlobalPool)
+Recommender = searchable(recommend.Recommender)
 Recurrent = searchable(recurrent.Recurrent)
 SelfAttention = searchable(attention.SelfAttention)
 TransformerBlock = searchable(attention.TransformerBlock)
@@ -94,6 +97,7 @@ __all__ = [
     "HEAD_POOLS",
     "INITS",
     "LEVELS",
+    "MEETINGS",
     "NORMS",
     "PAD",
     "SHARES",
@@ -126,6 +130,7 @@ __all__ = [
     "PixelClassifier",
     "Pool",
     "PositionalEncoding",
+    "Recommender",
     "Recurrent",
     "RecurrentDecoder",
     "Regressor",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from archwright.task.named import names as names
     from archwright.task.preparation import Preparation as Preparation
     from archwright.task.reading import read_raw as read_raw
+    from archwright.task.recommendation import Recommendation as Recommendation
     from archwright.task.segmentation import Segmentation as Segmentation
     from archwright.task.sequence import SequenceClassification as SequenceClassification
     from archwright.task.tabular import (
@@ -72,6 +73,7 @@ _WHERE = {
     "Part": "task",
     "PixelAugmentation": "augment",
     "Preparation": "preparation",
+    "Recommendation": "recommendation",
     "Segmentation": "segmentation",
     "SequenceAugmentation": "augment",
     "SequenceClassification": "sequence",

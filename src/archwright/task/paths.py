@@ -34,6 +34,7 @@ TABLES = {
     "text": "TextClassification.from_table",
     "translation": "Translation.from_table",
     "forecast": "Forecasting",
+    "recommendation": "Recommendation",
     "several": "MultiTask.from_table",
 }
 ARRAYS = {

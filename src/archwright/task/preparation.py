@@ -12,8 +12,10 @@ from archwright.errors import DataError
 from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.interactions import PairInputs
 from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
+from archwright.task.ranking import Scores
 from archwright.task.several import Several
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
@@ -24,9 +26,17 @@ from archwright.task.windows import WindowInputs
 __all__ = ["Preparation"]
 
 Inputs = (
-    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs
+    ImageInputs
+    | SequenceInputs
+    | TableInputs
+    | TextInputs
+    | SourceInputs
+    | WindowInputs
+    | PairInputs
+    | PlainInputs
+    | JoinedInputs
 )
-Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several
+Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several | Scores
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -35,6 +45,7 @@ _INPUTS: dict[str, Any] = {
     "texts": TextInputs,
     "sources": SourceInputs,
     "windows": WindowInputs,
+    "pairs": PairInputs,
     "plain": PlainInputs,
     "joined": JoinedInputs,
 }
@@ -43,6 +54,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "quantities": lambda t: Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"])),
     "next tokens": lambda t: NextTokens(),
     "translations": Translations.from_json,
+    "scores": lambda t: Scores(),
     "boxes": Boxes.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),

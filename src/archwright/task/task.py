@@ -187,6 +187,14 @@ class Task(ABC):
         """A training batch as `augment` changes it; where targets have places, as masks do, they move along."""
         return self.augment(inputs, generator), targets
 
+    def drawn(self, inputs: Tensor, targets: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """A training batch with what is drawn anew each time and belongs to the problem, as it is where nothing is.
+
+        Unlike `augmented`, whose batch it is given first, no recipe leaves it out: without the items that a user did
+        not click, a recommender would learn that everything is clicked. The batch may grow.
+        """
+        return inputs, targets
+
     def kept(self, output: Tensor) -> Tensor:
         """What `score` needs of a batch of outputs, so that no more is kept of a whole part; all of it by default."""
         return output

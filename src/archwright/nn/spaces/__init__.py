@@ -6,6 +6,7 @@ from archwright.nn.spaces.forecast import forecast
 from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
+from archwright.nn.spaces.recommender import recommender
 from archwright.nn.spaces.sequence import sequence
 from archwright.nn.spaces.shared import shared
 from archwright.nn.spaces.text import text
@@ -20,6 +21,7 @@ __all__ = [
     "language",
     "mlp",
     "mobile",
+    "recommender",
     "sequence",
     "shared",
     "text",

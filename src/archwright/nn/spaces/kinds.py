@@ -17,9 +17,11 @@ __all__ = [
     "convolution",
     "decoder",
     "early",
+    "factors",
     "fine",
     "inverted",
     "late",
+    "layers",
     "level",
     "linear",
     "mixer",
@@ -40,6 +42,7 @@ average = searchable(_in_order, flow=sequential_flow, name="average")
 causal = searchable(_in_order, flow=sequential_flow, name="causal")
 classic = searchable(_in_order, flow=sequential_flow, name="classic")
 coarse = searchable(_in_order, flow=sequential_flow, name="coarse")
+factors = searchable(_in_order, flow=sequential_flow, name="factors")
 fine = searchable(_in_order, flow=sequential_flow, name="fine")
 conv = searchable(_in_order, flow=sequential_flow, name="conv")
 convolution = searchable(_in_order, flow=sequential_flow, name="convolution")
@@ -47,6 +50,7 @@ early = searchable(_in_order, flow=sequential_flow, name="early")
 late = searchable(_in_order, flow=sequential_flow, name="late")
 decoder = searchable(_in_order, flow=sequential_flow, name="decoder")
 inverted = searchable(_in_order, flow=sequential_flow, name="inverted")
+layers = searchable(_in_order, flow=sequential_flow, name="layers")
 level = searchable(_in_order, flow=sequential_flow, name="level")
 linear = searchable(_in_order, flow=sequential_flow, name="linear")
 mixer = searchable(_in_order, flow=sequential_flow, name="mixer")

@@ -1,0 +1,370 @@
+"""Recommendation: what will this user rate that item, or what will he click next?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from archwright.errors import DataError
+from archwright.nn.recommend import Recommender
+from archwright.task.augment import NoAugmentation
+from archwright.task.baseline import fitted
+from archwright.task.interactions import Columns, Known, PairInputs, features_of, ids_of, times_of
+from archwright.task.loss import SquaredError
+from archwright.task.metrics import regression_metrics
+from archwright.task.preparation import Preparation
+from archwright.task.problems import Problems
+from archwright.task.ranking import ClickLoss, Ranking, Scores, candidates, ranking_metrics
+from archwright.task.splits import parts_of
+from archwright.task.table import as_frame
+from archwright.task.targets import Quantities, quantity_array
+from archwright.task.task import Part, Parts, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Recommendation"]
+
+FULL = 2**22
+"""Pairs of a user held out and an item, up to which rankings of all items are cheap."""
+
+DAMPING = 10.0
+"""Ratings of the mean that a user and an item have on top of their own, where their means are a simple method."""
+
+
+class Recommendation(Task):
+    """What will this user rate that item; or, of clicks, what will he click next?
+
+    With ratings a random part of them is held out (or the latest, with ``split="time"``), and errors are counted. With
+    clicks the last of each user is the test, the one before validation, and the question is how far up they stand among
+    `candidates` items that the user never clicked (leave-one-out, He et al., *Neural Collaborative Filtering*, WWW
+    2017, https://arxiv.org/abs/1708.05031) and, where that is cheap, among all. Each batch is shown `negatives` other
+    items for each click, drawn anew. Users and items that training has not seen share a number.
+
+    Args:
+        data: A DataFrame, a CSV or Parquet file, or a list of dicts: a row for each rating or click.
+        user: The column of users; by default one with a usual name, such as ``user_id``.
+        item: The column of items; likewise.
+        target: The column of ratings; likewise. Where there is none, rows are clicks.
+        time: The column of times, numbers or dates; likewise. Without it, rows are in their order.
+        clicks: Whether every row is a click, whatever its rating; by default where there are no ratings.
+        users: A table of what is known of users, a row each, with the column `user`; all its columns are features.
+        items: The same of items.
+        features: Columns of `data` that are features: each must be the same in all rows of a user, or of an item. By
+            default all that are; others are left out.
+        split: Of ratings: ``"random"`` or ``"time"``.
+        negatives: Of clicks: items drawn for each.
+        candidates: Of clicks: items beside the one held out.
+        full: Of clicks: whether rankings of all items are measured too; by default up to four million pairs.
+        name: What the task is called.
+        metric: The main metric: ``"rmse"`` of ratings, ``"ndcg10"`` of clicks.
+        test_share: Of ratings.
+        validation_share: Of the ratings that are not test.
+        split_seed: The same seed gives the same parts and candidates.
+        source: Where the data came from, for people.
+
+    Shapes: inputs (n, 2 + features) float32, see `archwright.nn.Recommender`; outputs and targets (n, 1).
+
+    Attributes:
+        ranking: What rankings need; None of ratings.
+
+    Raises:
+        DataError: anything wrong with the data; the message says where, what was allowed and what to do.
+    """
+
+    default_space = "recommender"
+    spaces = ("recommender",)
+    recipe: Mapping[str, Any] = {"epochs": 20, "batch_size": 1024, "lr": 1e-2, "stretch": 1.0}
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        target: str | None = None,
+        time: str | None = None,
+        clicks: bool | None = None,
+        users: Any = None,
+        items: Any = None,
+        features: Sequence[str] | None = None,
+        split: str = "random",
+        negatives: int = 4,
+        candidates: int = 99,
+        full: bool | None = None,
+        name: str = "recommendation",
+        metric: str | None = None,
+        test_share: float = 0.1,
+        validation_share: float = 0.1,
+        split_seed: int = 0,
+        source: str | None = None,
+    ):
+        if split not in ("random", "time"):
+            raise DataError(f"split is {split!r}: allowed are 'random' and 'time'")
+        for what, count in (("negatives", negatives), ("candidates", candidates)):
+            if not isinstance(count, int) or count < 1:
+                raise DataError(f"{what} is {count!r}: allowed are whole numbers of 1 or more")
+        frame = as_frame(data, "the table")
+        columns = Columns.of(frame, user=user, item=item, target=target, time=time)
+        clicks = columns.target is None if clicks is None else clicks
+        if not clicks and columns.target is None:
+            raise DataError("clicks=False, but no column holds ratings: say which does, with target=")
+        rows = _Rows.read(frame, columns, clicks)
+        tables = _features(rows.frame, columns, features, users, items)
+        if clicks:
+            at = _last_ones(rows)
+        else:
+            if split == "time" and rows.times is None:
+                raise DataError("split='time' needs a column of times: say which it is, with time=")
+            at = parts_of(len(rows), split_seed, test_share, validation_share)
+            if split == "time":  # rows are in the order of their times: the parts are as large, and one after the other
+                ends = np.cumsum([len(at[p]) for p in ("train", "validation", "test")])
+                at = dict(zip(("train", "validation", "test"), np.split(np.arange(len(rows)), ends[:-1]), strict=True))
+        ids = {"users": rows.users[at["train"]], "items": rows.items[at["train"]]}
+        problems = Problems()
+        known = {of: problems.of(Known.of, ids[of], *tables[of], of) for of in ("users", "items")}
+        problems.check()
+        assert known["users"] is not None
+        assert known["items"] is not None
+        inputs = PairInputs(columns.user, columns.item, known["users"], known["items"])
+        read = inputs(rows.frame)
+        self.ranking: Ranking | None = None
+        if clicks:
+            targets: Any = Scores()
+            values = torch.ones(len(rows), 1)
+            self.ranking = _ranking(read, at, inputs, negatives, candidates, split_seed)
+            held = len(at["test"])
+            full = held * self.ranking.items <= FULL if full is None else full
+            about: dict[str, Any] = {"loss": ClickLoss(), "metrics": ranking_metrics(full), "metric": metric or "ndcg10"}
+        else:
+            ratings = rows.ratings
+            assert ratings is not None
+            assert columns.target is not None
+            targets = Quantities.of(ratings[at["train"]], [columns.target])
+            values = targets.encode(ratings)
+            about = {
+                "loss": SquaredError(), "metrics": regression_metrics(targets.mean, targets.std),
+                "metric": metric or "rmse",
+            }  # fmt: skip
+        order = ("train", "validation", "test")
+        train, validation, test = (Part(read[rows_of], values[rows_of]) for rows_of in (torch.from_numpy(at[p]) for p in order))
+        super().__init__(
+            name=name,
+            parts=Parts(train, validation, test),
+            preparation=Preparation(inputs, targets),
+            n_outputs=1,
+            augmentation=NoAugmentation(),
+            facts={
+                "source": source or (str(data) if isinstance(data, (str, Path)) else "table"),
+                "columns": {c: what for what, c in vars(columns).items() if c is not None and (what != "target" or not clicks)},
+                "clicks": clicks,
+                "users": inputs.users.trained,
+                "items": inputs.items.trained,
+                "features": {of: [c.name for c in known.columns] for of, known in (("users", inputs.users), ("items", inputs.items))},
+                "repeated_rows": rows.repeated,
+                "split": "the last of each user" if clicks else split,
+                "split_seed": split_seed,
+                **({"negatives": negatives, "candidates": candidates} if clicks else {}),
+                "official_test": False,
+            },
+            **about,
+        )  # fmt: skip
+        self.space_options = {
+            "users": inputs.users.trained + 1,
+            "items": inputs.items.trained + 1,
+            "user_features": inputs.users.width,
+        }
+
+    def drawn(self, inputs: Tensor, targets: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Of clicks: the batch, and items that were not clicked."""
+        return (inputs, targets) if self.ranking is None else self.ranking.drawn(inputs, targets, generator)
+
+    def observed(
+        self, network: nn.Module, inputs: Tensor, output: Tensor, names: Sequence[str] | None = None
+    ) -> Tensor:
+        """Of clicks, (n, 2) float64: the ranks of what was held out, see `archwright.task.ranking.Ranking.ranks`."""
+        if self.ranking is None:
+            return self.kept(output)
+        full = any(name.endswith("_all") for name in (self.metrics if names is None else names))
+
+        def score(pairs: Tensor) -> Tensor:
+            return network(pairs).float().squeeze(1)
+
+        return self.ranking.ranks(score, inputs, output.float().squeeze(1), full=full)
+
+    @property
+    def answer(self) -> str:
+        """What it asks of a pair."""
+        return "what is clicked next" if self.ranking is not None else "a rating"
+
+    def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
+        """Matrix factorisation with biases (Koren et al. 2009), vectors of 16 numbers where nothing is said."""
+
+        def make(width: int) -> nn.Module:
+            return Recommender(nn.Identity(), **self.space_options, width=width, meeting="dot")
+
+        return make(width or 16) if max_params is None else fitted(make, self.input_shape, max_params)
+
+    def top(self, network: nn.Module, user: Any, n: int = 10, *, seen: bool = False) -> list[tuple[Any, float]]:
+        """The items that suit a user best, and what the network says of them, the best first.
+
+        Args:
+            network: A trained one.
+            user: An id; of one that training has not seen the best are what suits anyone.
+            n: How many.
+            seen: Whether items that the user rated or clicked in training and validation may be among them.
+        """
+        import pandas as pd
+
+        inputs = self.preparation.features
+        assert isinstance(inputs, PairInputs)
+        items = inputs.items.ids[: inputs.items.trained]
+        rows = inputs(pd.DataFrame({inputs.user: [user] * len(items), inputs.item: items}))
+        network.eval()
+        with torch.no_grad():
+            said = network(rows)
+        order = said.squeeze(1).argsort(descending=True, stable=True)
+        if not seen and rows[0, 0] > 0:
+            own = self.train_and_validation().inputs
+            had = own[own[:, 0] == rows[0, 0], 1]
+            order = order[~torch.isin(rows[order, 1], had)]
+        answers = self.preparation.answers(said[order[:n]])
+        return [(items[i], answer) for i, answer in zip(order[:n].tolist(), answers, strict=True)]
+
+    def references(self, train: Part, test: Part) -> dict[str, dict[str, float]]:
+        """Of ratings the mean, and what user and item are above it; of clicks the popularity of items."""
+        if self.ranking is not None:
+            counts = torch.bincount(train.inputs[:, 1].long(), minlength=self.ranking.items + 1).double()
+            counts += torch.rand(len(counts), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+            def score(pairs: Tensor) -> Tensor:
+                return counts[pairs[:, 1].long()]
+
+            full = any(name.endswith("_all") for name in self.metrics)
+            ranks = self.ranking.ranks(score, test.inputs, score(test.inputs), full=full)
+            return {"popularity": self.score(ranks, test.targets)}
+        mean = train.targets.double().mean()
+        left = train.targets.double() - mean
+        said = mean.expand(len(test), 1)
+        found = {"mean": self.score(said, test.targets)}
+        for column in (1, 0):  # first the item, then what the user adds to that
+            own, there = train.inputs[:, column].long(), test.inputs[:, column].long()
+            size = int(max(own.max(), there.max())) + 1
+            sums = torch.zeros(size, 1, dtype=torch.float64).index_add_(0, own, left)
+            above = sums / (DAMPING + torch.bincount(own, minlength=size).unsqueeze(1))
+            above[0] = 0.0
+            left, said = left - above[own], said + above[there]
+        return {**found, "user and item means": self.score(said, test.targets)}
+
+
+class _Rows:
+    """Interactions as arrays, in the order of their times; of a repeated pair the last row alone."""
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        users: np.ndarray,
+        items: np.ndarray,
+        ratings: np.ndarray | None,
+        times: np.ndarray | None,
+        repeated: int,
+    ):
+        self.frame, self.users, self.items = frame, users, items
+        self.ratings, self.times, self.repeated = ratings, times, repeated
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @classmethod
+    def read(cls, frame: pd.DataFrame, columns: Columns, clicks: bool) -> _Rows:
+        problems = Problems()
+        users = problems.of(ids_of, frame[columns.user], "the table")
+        items = problems.of(ids_of, frame[columns.item], "the table")
+        times = problems.of(times_of, frame[columns.time]) if columns.time is not None else None
+        ratings = None
+        if not clicks and columns.target is not None:
+            ratings = problems.of(quantity_array, frame[columns.target], f"target {columns.target!r}")
+        problems.check()
+        assert users is not None
+        assert items is not None
+        order = np.arange(len(frame)) if times is None else np.argsort(times, kind="stable")
+        repeated = frame.iloc[order].duplicated([columns.user, columns.item], keep="last").to_numpy()
+        order = order[~repeated]
+        return cls(
+            frame.iloc[order].reset_index(drop=True),
+            users[order],
+            items[order],
+            None if ratings is None else ratings[order],
+            None if times is None else times[order],
+            int(repeated.sum()),
+        )
+
+
+def _features(
+    frame: pd.DataFrame, columns: Columns, wanted: Sequence[str] | None, users: Any, items: Any
+) -> dict[str, tuple[pd.DataFrame | None, list[str]]]:
+    """What is known of users and of items."""
+    problems = Problems()
+    beside: dict[str, list[str]] = {"users": [], "items": []}
+    used = {c for c in vars(columns).values() if c is not None}
+    for name in [c for c in frame.columns if c not in used] if wanted is None else wanted:
+        if name not in frame.columns or name in used:
+            problems.add(f"features names {name!r}: allowed are the columns beside users, items, ratings and times")
+            continue
+        for of, column in (("users", columns.user), ("items", columns.item)):
+            # One row each says nothing of whether it belongs to them.
+            if frame[column].duplicated().any() and (frame.groupby(column)[name].nunique(dropna=False) <= 1).all():
+                beside[of].append(name)
+                break
+        else:
+            if wanted is not None:
+                problems.add(f"feature {name!r} differs between rows of one user, and of one item: leave it out")
+    found = {
+        of: problems.of(features_of, frame, column, table, f"the table of {of}", beside[of])
+        for of, column, table in (("users", columns.user, users), ("items", columns.item, items))
+    }
+    problems.check()
+    return {of: made for of, made in found.items() if made is not None}
+
+
+def _last_ones(rows: _Rows) -> dict[str, np.ndarray]:
+    """Of each user with three clicks or more the last is test, and the one before validation."""
+    import pandas as pd
+
+    groups = pd.Series(rows.users).groupby(rows.users, sort=False)
+    place, count = groups.cumcount(ascending=False).to_numpy(), groups.transform("size").to_numpy()
+    rest = np.where(count >= 3, place, 2)
+    at = {"train": rest >= 2, "validation": rest == 1, "test": rest == 0}
+    held = int(at["test"].sum())
+    if held < 2:
+        raise DataError(
+            f"of {len(np.unique(rows.users))} users {held} have three clicks of different items: at least two such "
+            f"users are needed, for the last click of each is test and the one before validation"
+        )
+    return {part: np.flatnonzero(mask) for part, mask in at.items()}
+
+
+def _ranking(
+    read: Tensor, at: Mapping[str, np.ndarray], inputs: PairInputs, negatives: int, wanted: int, seed: int
+) -> Ranking:
+    items = inputs.items.trained
+    pairs = read[:, :2].long()
+    train = pairs[torch.from_numpy(at["train"])]
+    clicked: dict[int, set[int]] = {int(u): set() for u in pairs[torch.from_numpy(at["test"]), 0]}
+    for user, item in pairs.tolist():
+        if user in clicked:
+            clicked[user].add(item)
+    found = candidates(clicked, inputs.users.trained, items, wanted, seed)
+    short = sum(not found[user].any() for user in clicked)
+    if short:
+        raise DataError(
+            f"{short} users clicked every item that training holds ({items}), so that nothing is left to rank: give "
+            f"more items, or ratings"
+        )
+    features = torch.from_numpy(inputs.items.features[: items + 1])
+    return Ranking(torch.unique(train[:, 0] * (items + 1) + train[:, 1]), items, found, features, negatives)
