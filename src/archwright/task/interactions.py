@@ -163,7 +163,7 @@ class Known:
     @functools.cached_property
     def features(self) -> np.ndarray:
         """(1 + ids, features) float32; row 0 is of an id that is nowhere, all zero: of each feature the usual."""
-        rows = np.array(self.rows, dtype=np.float32).reshape(-1, self.width)
+        rows = np.array(self.rows, dtype=np.float32).reshape(len(self.ids), self.width)
         return np.concatenate([np.zeros((1, self.width), np.float32), rows])
 
     def places(self, values: pd.Series) -> np.ndarray:
