@@ -47,6 +47,7 @@ SPACES = {
         SpaceName("forecast", "time series", "how they go on, by what sequence has, linear maps or mixers", (1, 96)),
         SpaceName("language", "texts", "what comes next, by recurrence, causal convolution or decoders", (128,)),
         SpaceName("translation", "texts", "another text: recurrent and Transformer encoders and decoders", (40,)),
+        SpaceName("recommender", "users and items", "how they suit: factors, or layers over their vectors", (2,)),
         SpaceName("shared", "images", "several targets at once: a trunk that branches, a head for each", (1, 28, 28)),
         SpaceName("detector", "images", "boxes around things: a backbone, levels, a head of centres", (3, 64, 64)),
         SpaceName("towers", "several inputs", "a tower for each, their fusion, and layers behind it", (16,)),

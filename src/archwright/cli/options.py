@@ -161,7 +161,7 @@ Kind = Annotated[
     str | None,
     _option(
         "What a file holds, where that is not plain: images, segmentation, detection, sequences, text, "
-        "translation, language, forecast, table, classification, regression or several.",
+        "translation, language, forecast, recommendation, clicks, table, classification, regression or several.",
         "KIND",
         _DATA,
     ),
@@ -175,6 +175,10 @@ Group = Annotated[
     str | None,
     _option("The column that tells several series apart; else that of groups to compare.", "COLUMN", _DATA),
 ]
+User = Annotated[
+    str | None, _option("The column of users, of ratings or clicks. Default: by its name.", "COLUMN", _DATA)
+]
+Item = Annotated[str | None, _option("The column of items. Default: by its name.", "COLUMN", _DATA)]
 Resize = Annotated[str | None, _option("Bring images to one size: 28x28.", "HxW", _DATA)]
 OnBadImage = Annotated[
     str | None, _option("Where images cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)

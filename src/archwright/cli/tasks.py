@@ -33,7 +33,8 @@ FILES = {
     "name.json, folder/": "boxes around things, as COCO, Pascal VOC or YOLO keep them",
     "name.txt": "a text: a language model, which goes on with what is begun",
     "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; "
-    "--text that of texts; --horizon N forecasts",
+    "--text that of texts; --horizon N forecasts; "
+    "--kind recommendation, or clicks, for users and items",
 }
 
 
@@ -79,6 +80,14 @@ KINDS = (
         "detection", "Detection", ("map50", "map"),
         "a folder of images with boxes beside them, a .json as of COCO, arrays",
     ),
+    Kind(
+        "recommendation", "Recommendation", QUANTITIES,
+        ".csv, .parquet, a DataFrame with users, items and ratings; tables of users and of items",
+    ),
+    Kind(
+        "clicks", "Recommendation", ("ndcg10", "hr10", "ndcg10_all", "hr10_all"),
+        "the same without ratings: what is clicked next",
+    ),
     Kind("several", "MultiTask", ("mean",), ".csv, .parquet with --target a,b, arrays; and each target's own metrics"),
     Kind("", "Multimodal", CLASSES, "from Python: several inputs of one sample, classes or quantities"),
     Kind("", "CustomTask", ("loss",), "from Python: your Dataset, your loss, your metrics"),
@@ -100,6 +109,8 @@ def tasks(
     season: options.Season = None,
     time: options.Time = None,
     group: options.Group = None,
+    user: options.User = None,
+    item: options.Item = None,
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
     as_json: options.AsJson = False,
@@ -110,7 +121,7 @@ def tasks(
             waiting.on(f"reading {data}")
             reading = learning.data_options(
                 target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon,
-                context=context, season=season, time=time, group=group,
+                context=context, season=season, time=time, group=group, user=user, item=item,
             )  # fmt: skip
             found = learning.load_task(data, reading)
             waiting.stop()

@@ -22,9 +22,10 @@ from archwright.export.writing import digest
 from archwright.task import Preparation
 from archwright.task.boxes import Boxes
 from archwright.task.inputs import ImageInputs
+from archwright.task.interactions import PairInputs
 from archwright.task.pixels import Pixels
 from archwright.task.reading import read_raw
-from archwright.task.targets import NextTokens
+from archwright.task.targets import NextTokens, Quantities
 from archwright.task.tokens import TextInputs
 from archwright.task.translations import SourceInputs
 from archwright.task.windows import WindowInputs
@@ -44,8 +45,8 @@ class Prediction:
         label: The likeliest class, for a classifier.
         probability: That class's probability by softmax (a network's own, not calibrated).
         value: Otherwise: the quantity in its own units; a translation; for a forecast, a list of quantities by target;
-            for a class a pixel, the share of the image by class; for things, their boxes in the image's own pixels;
-            or the network's output as numbers.
+            of a user and an item, both with the rating or score; for a class a pixel, the share of the image by class;
+            for things, their boxes in the image's own pixels; or the network's output as numbers.
         mask: For a class a pixel: (height, width) values or (height, width, 3) colours, as masks had in training.
         drawing: For things: gives the image, as a Pillow image, with their boxes on it.
     """
@@ -136,6 +137,8 @@ def predict(
         raise DataError("the data hold no sample: give at least one")
     if preparation is not None and isinstance(preparation.features, WindowInputs):
         names = preparation.features.labels(raw)
+    if preparation is not None and isinstance(preparation.features, PairInputs):
+        return _pairs(run, inputs, raw, preparation)
     names = names if names is not None and len(names) == len(inputs) else [str(i) for i in range(len(inputs))]
     answers = []
     size = MASKS if preparation is not None and isinstance(preparation.targets, (Pixels, Boxes)) else BATCH
@@ -146,6 +149,20 @@ def predict(
             continue
         answers += _answers(names[start : start + size], output, card, preparation)
     return answers
+
+
+def _pairs(run: Runs, inputs: Tensor, raw: Any, preparation: Preparation) -> list[Prediction]:
+    """Ratings, or scores, of users and items, with both beside them."""
+    features = preparation.features
+    assert isinstance(features, PairInputs)
+    answers = [a for part in inputs.split(BATCH) for a in preparation.answers(_output(run, part))]
+    targets = preparation.targets
+    frame, named = features.frame(raw), targets.names[0] if isinstance(targets, Quantities) else "score"
+    rows = zip(frame[features.user].tolist(), frame[features.item].tolist(), answers, strict=True)
+    return [
+        Prediction(str(i), value={features.user: user, features.item: item, named: answer})
+        for i, (user, item, answer) in enumerate(rows)
+    ]
 
 
 def _boxes(names: list[str], output: Tensor, raw: Any, preparation: Preparation) -> list[Prediction]:

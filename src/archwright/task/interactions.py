@@ -263,7 +263,7 @@ def features_of(
         ids = ids_of(given[column], where)
         twice = pd.Index(ids).duplicated()
         if twice.any():
-            raise DataError(f"{where} has more than one row of {ids[twice][0]!r}: one row each is needed")
+            raise DataError(f"{where} has more than one row of {ids[twice].tolist()[0]!r}: one row each is needed")
         other = given.drop(columns=[column])
         other.index = pd.Index(ids)
         found.append(other)

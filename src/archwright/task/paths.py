@@ -35,6 +35,7 @@ TABLES = {
     "translation": "Translation.from_table",
     "forecast": "Forecasting",
     "recommendation": "Recommendation",
+    "clicks": "Recommendation.of_clicks",
     "several": "MultiTask.from_table",
 }
 ARRAYS = {
@@ -129,6 +130,8 @@ def _said(settings: Mapping[str, Any]) -> str | None:
     """The kind that other options leave no doubt of."""
     if "horizon" in settings:
         return "forecast"
+    if "user" in settings or "item" in settings:
+        return "recommendation"
     return "several" if "," in str(settings.get("target")) else None
 
 

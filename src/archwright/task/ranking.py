@@ -156,7 +156,7 @@ def ranking_metrics(full: bool) -> Mapping[str, Metric]:
     made = [
         Metric.of_mean(f"{name}{CUT}{end}", "maximize", kind(column))
         for end, column in columns.items()
-        for name, kind in (("hr", _Hit), ("ndcg", _Gain))
+        for name, kind in (("ndcg", _Gain), ("hr", _Hit))
     ]
     return {m.name: m for m in made}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ class Recommendation(Task):
 
     default_space = "recommender"
     spaces = ("recommender",)
-    recipe: Mapping[str, Any] = {"epochs": 20, "batch_size": 1024, "lr": 1e-2, "stretch": 1.0}
+    recipe: Mapping[str, Any] = {"epochs": 20, "lr": 1e-2, "stretch": 1.0}
 
     def __init__(
         self,
@@ -174,11 +175,19 @@ class Recommendation(Task):
             },
             **about,
         )  # fmt: skip
+        # Steps are cheap, so that batches may be large. An epoch of clicks has their drawn items too.
+        batch = 2 ** min(10, max(5, round(math.log2(len(self.train) / 80))))
+        self.recipe = {**self.recipe, "batch_size": batch, "epochs": 12 if clicks else 20}
         self.space_options = {
             "users": inputs.users.trained + 1,
             "items": inputs.items.trained + 1,
             "user_features": inputs.users.width,
         }
+
+    @classmethod
+    def of_clicks(cls, data: Any, **options: Any) -> Recommendation:
+        """Every row as a click, whatever its rating; options as for the class."""
+        return cls(data, **{**options, "clicks": True})
 
     def drawn(self, inputs: Tensor, targets: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Of clicks: the batch, and items that were not clicked."""
@@ -203,12 +212,13 @@ class Recommendation(Task):
         return "what is clicked next" if self.ranking is not None else "a rating"
 
     def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
-        """Matrix factorisation with biases (Koren et al. 2009), vectors of 16 numbers where nothing is said."""
+        """Matrix factorisation with biases (Koren et al. 2009), vectors of 32 numbers where nothing is said."""
+        decay = 1.0 if self.ranking is None else 0.1
 
         def make(width: int) -> nn.Module:
-            return Recommender(nn.Identity(), **self.space_options, width=width, meeting="dot")
+            return Recommender(nn.Identity(), **self.space_options, width=width, meeting="dot", decay=decay)
 
-        return make(width or 16) if max_params is None else fitted(make, self.input_shape, max_params)
+        return make(width or 32) if max_params is None else fitted(make, self.input_shape, max_params)
 
     def top(self, network: nn.Module, user: Any, n: int = 10, *, seen: bool = False) -> list[tuple[Any, float]]:
         """The items that suit a user best, and what the network says of them, the best first.

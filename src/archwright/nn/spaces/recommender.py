@@ -15,7 +15,7 @@ __all__ = ["recommender"]
 
 VECTORS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 WIDTHS = (8, 16, 32, 64, 128)
-DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
+DECAYS = (0.03, 0.1, 0.3, 1.0)
 
 
 def recommender(
@@ -54,7 +54,7 @@ def recommender(
     settings: dict[str, Any] = {
         "width": choice(*VECTORS, name="vectors"),
         "biases": choice(True, False, name="biases"),
-        "dropout": choice(0.0, 0.1, 0.2, 0.4, name="dropout"),
+        "dropout": choice(0.0, 0.1, 0.2, 0.4, 0.6, name="dropout"),
         "decay": choice(*DECAYS, name="decay"),
     }
     layer = nn.LinearBlock(
