@@ -24,7 +24,9 @@ print(films)
 budget = os.environ.get("ARCHWRIGHT_EXAMPLE_BUDGET", "2 min")
 result = aw.search(films, budget=budget)
 means = films.references(films.train, films.validation)["user and item means"]
-print(f"error {result.test['rmse']['mean']:.3f} on the test ratings; means of users and items about {means['rmse']:.3f}")
+print(
+    f"error {result.test['rmse']['mean']:.3f} on the test ratings; means of users and items about {means['rmse']:.3f}"
+)
 
 print("user 7 will like", films.top(result.network, 7, n=3))
 folder = result.save("runs/recommendation")

@@ -84,7 +84,9 @@ class TestClicks(TaskContract):
 def ages(users=30, more=5):
     rng = np.random.default_rng(1)
     n = users + more
-    return pd.DataFrame({"user_id": np.arange(n) + 100, "age": rng.integers(9, 90, n), "work": rng.choice(["a", "b"], n)})
+    return pd.DataFrame(
+        {"user_id": np.arange(n) + 100, "age": rng.integers(9, 90, n), "work": rng.choice(["a", "b"], n)}
+    )
 
 
 def genres(items=40):

@@ -31,7 +31,9 @@ __all__ = ["Best", "State", "autocast", "in_layout", "laid_out", "observed", "ou
 CACHED = 2**17
 """Numbers in an evaluation batch on a CPU. Larger ones fall out of its caches: a 28x28 CNN then takes twice as long."""
 
-SLOW_METRICS = frozenset({"precision", "recall", "f1", "roc_auc", "ece", "bleu", "chrf", "map", "hr10_all", "ndcg10_all"})
+SLOW_METRICS = frozenset(
+    {"precision", "recall", "f1", "roc_auc", "ece", "bleu", "chrf", "map", "hr10_all", "ndcg10_all"}
+)
 """As slow as some epochs: only measured at the end, if not the main metric."""
 
 

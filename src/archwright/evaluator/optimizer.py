@@ -49,10 +49,10 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> Optimizer:
     number `weight_decay`, such as a table of users, has its own matrices decayed by that in place of the recipe's.
     """
     decays: dict[float, list[nn.Parameter]] = {recipe.weight_decay: [], 0.0: []}
-    own = {
-        id(p): float(part.weight_decay)
+    own: dict[int, float] = {
+        id(p): decay
         for part in module.modules()
-        if isinstance(getattr(part, "weight_decay", None), (int, float))
+        if isinstance(decay := getattr(part, "weight_decay", None), float)
         for p in part.parameters(recurse=False)
     }
     for p in module.parameters():

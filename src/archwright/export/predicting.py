@@ -22,7 +22,7 @@ from archwright.export.writing import digest
 from archwright.task import Preparation
 from archwright.task.boxes import Boxes
 from archwright.task.inputs import ImageInputs
-from archwright.task.interactions import PairInputs
+from archwright.task.pairs import PairInputs
 from archwright.task.pixels import Pixels
 from archwright.task.reading import read_raw
 from archwright.task.targets import NextTokens, Quantities

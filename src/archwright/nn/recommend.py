@@ -22,7 +22,7 @@ class Table(nn.Embedding):
 
     def __init__(self, count: int, width: int, decay: float, std: float = 0.05):
         super().__init__(count, width, padding_idx=UNKNOWN)
-        self.weight_decay = decay
+        self.weight_decay = float(decay)
         nn.init.normal_(self.weight, std=std)
         nn.init.zeros_(self.weight[UNKNOWN].detach())
 
@@ -138,8 +138,8 @@ class Recommender(Inferred):
         item_features = x.shape[1] - 2 - self.user_features if x.ndim == 2 else -1
         if item_features < 0:
             raise EvaluationError(
-                f"Recommender: an input holds two numbers and {self.user_features} features of the user, and then those "
-                f"of the item; got {tuple(x.shape)}"
+                f"Recommender: an input holds two numbers and {self.user_features} features of the user, and then "
+                f"those of the item; got {tuple(x.shape)}"
             )
         features, wide = (self.user_features, item_features), self.width + self.biases
         made = [Vectors(n, wide, f, self.decay) for n, f in zip(self.counts, features, strict=True)]

@@ -1,39 +1,32 @@
-"""Tables of users and items: which column is what, ids as numbers, and what is known of either."""
+"""Tables of ratings and clicks: which column is what, rows in order, what is known of users and items."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from archwright.errors import DataError, did_you_mean
 from archwright.task.problems import Problems
-from archwright.task.table import Column, as_frame, kind_of
+from archwright.task.table import as_frame
+from archwright.task.targets import quantity_array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Columns", "Known", "PairInputs", "features_of", "ids_of", "times_of"]
-
-Id = int | str
+__all__ = ["Columns", "Interactions", "features_of"]
 
 USUAL = {
-    "user": ("user", "userid", "uid", "customer", "customerid", "visitor", "visitorid", "member", "memberid", "reviewer",
-             "reviewerid", "account", "accountid"),
+    "user": ("user", "userid", "uid", "customer", "customerid", "visitor", "visitorid", "member", "memberid",
+             "reviewer", "reviewerid", "account", "accountid"),
     "item": ("item", "itemid", "iid", "movie", "movieid", "product", "productid", "article", "articleid", "book",
              "bookid", "isbn", "asin", "song", "songid", "track", "trackid", "artist", "artistid"),
     "target": ("rating", "ratings", "stars", "score", "overall", "bookrating"),
     "time": ("timestamp", "time", "date", "datetime", "ts", "unixtime", "unixreviewtime"),
 }  # fmt: skip
 """How columns are usually called, in small letters and without signs between words."""
-
-MOST = 2**24
-"""Users or items: numbers of more are no whole float32 any more."""
 
 
 def _plain(name: str) -> str:
@@ -76,7 +69,7 @@ class Columns:
         return cls(user, item, found["target"], found["time"])
 
 
-def ids_of(values: pd.Series, where: str) -> np.ndarray:
+def _ids_of(values: pd.Series, where: str) -> np.ndarray:
     """Ids: whole numbers as int64, all else as texts (objects). Missing ones raise `DataError`."""
     import pandas as pd
 
@@ -93,7 +86,7 @@ def ids_of(values: pd.Series, where: str) -> np.ndarray:
     return np.array([str(v).strip() for v in values.tolist()], dtype=object)
 
 
-def times_of(values: pd.Series) -> np.ndarray:
+def _times_of(values: pd.Series) -> np.ndarray:
     """Times as float64, in whatever unit: only their order matters. What is none raises `DataError`."""
     import pandas as pd
 
@@ -111,133 +104,7 @@ def times_of(values: pd.Series) -> np.ndarray:
     return times
 
 
-@dataclass(frozen=True)
-class Known:
-    """All users, or all items: those of training have a number, from 1 on; others may still have features.
-
-    Args:
-        ids: Those of training first.
-        trained: How many those are.
-        columns: How features become numbers.
-        rows: Features of each id, in their order.
-    """
-
-    ids: tuple[Id, ...]
-    trained: int
-    columns: tuple[Column, ...] = ()
-    rows: tuple[tuple[float, ...], ...] = ()
-
-    @classmethod
-    def of(cls, ids: np.ndarray, frame: pd.DataFrame | None, names: Sequence[str], where: str) -> Known:
-        """The ids of training, and features of any: `frame` holds them, indexed by id; measured on those of training.
-
-        Raises:
-            DataError: a column that cannot be read, or more ids than there are numbers.
-        """
-        trained: list[Id] = np.unique(ids).tolist()
-        if len(trained) >= MOST:
-            raise DataError(f"there are {len(trained):,} {where}: at most {MOST - 1:,} are allowed")
-        if frame is None or not len(names):
-            return cls(tuple(trained), len(trained))
-        inside = set(trained)
-        everyone = [*trained, *(i for i in frame.index.tolist() if i not in inside)]
-        of_training = frame.reindex(trained)
-        problems, columns = Problems(), []
-        for name in names:
-            kind = problems.of(kind_of, name, of_training[name], where)
-            column = problems.of(Column.of, name, kind, of_training[name]) if kind else None
-            if column is not None:
-                columns.append(column)
-        problems.check()
-        if not columns:
-            return cls(tuple(trained), len(trained))
-        values = frame.reindex(everyone)
-        made = np.concatenate([column(values[column.name]) for column in columns], 1)
-        return cls(tuple(everyone), len(trained), tuple(columns), tuple(map(tuple, made.tolist())))
-
-    @property
-    def width(self) -> int:
-        """How many features there are."""
-        return sum(c.width for c in self.columns)
-
-    @functools.cached_property
-    def features(self) -> np.ndarray:
-        """(1 + ids, features) float32; row 0 is of an id that is nowhere, all zero: of each feature the usual."""
-        rows = np.array(self.rows, dtype=np.float32).reshape(len(self.ids), self.width)
-        return np.concatenate([np.zeros((1, self.width), np.float32), rows])
-
-    def places(self, values: pd.Series) -> np.ndarray:
-        """The row of each id in `features`, from 1 on; 0 where it is nowhere."""
-        import pandas as pd
-
-        if len(self.ids) and isinstance(self.ids[0], int):
-            wanted = pd.to_numeric(values, errors="coerce").astype(np.float64)
-            return pd.Index(np.array(self.ids, dtype=np.float64)).get_indexer(wanted) + 1
-        texts = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v).strip() for v in values.tolist()]
-        return pd.Index(list(self.ids)).get_indexer(texts) + 1
-
-    def __call__(self, values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers (n,), 0 for what training has not seen, and features (n, features), both float32."""
-        places = self.places(values)
-        features = self.features[places] if self.width else np.zeros((len(places), 0), np.float32)
-        return np.where(places <= self.trained, places, 0).astype(np.float32), features
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        columns = [{**asdict(c), "levels": list(c.levels)} for c in self.columns]
-        return {
-            "ids": list(self.ids), "trained": self.trained, "columns": columns, "rows": [list(r) for r in self.rows]
-        }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, d: Mapping[str, Any]) -> Known:
-        """Read what `to_json` wrote."""
-        columns = tuple(Column(**{**c, "levels": tuple(c["levels"])}) for c in d["columns"])
-        return cls(tuple(d["ids"]), d["trained"], columns, tuple(map(tuple, d["rows"])))
-
-
-@dataclass(frozen=True)
-class PairInputs:
-    """Rows of a user and an item to float32 (n, 2 + features): both numbers, features of the user, of the item."""
-
-    user: str
-    item: str
-    users: Known
-    items: Known
-
-    @property
-    def shape(self) -> tuple[int]:
-        """Of one input."""
-        return (2 + self.users.width + self.items.width,)
-
-    def frame(self, raw: Any) -> pd.DataFrame:
-        """A table with both columns; any others are ignored."""
-        frame = as_frame(raw, names=[self.user, self.item])
-        for name in (self.user, self.item):
-            if name not in frame.columns:
-                raise DataError(f"the table has no column {name!r}, which is needed. {did_you_mean(name, frame.columns)}")
-        return frame
-
-    def __call__(self, raw: Any) -> Tensor:
-        """A DataFrame, CSV path, list of dicts or (n, 2) array to a tensor."""
-        frame = self.frame(raw)
-        (user, of_user), (item, of_item) = self.users(frame[self.user]), self.items(frame[self.item])
-        return torch.from_numpy(np.concatenate([user[:, None], item[:, None], of_user, of_item], 1))
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "kind": "pairs", "user": self.user, "item": self.item, "users": self.users.to_json(),
-            "items": self.items.to_json(),
-        }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, d: Mapping[str, Any]) -> PairInputs:
-        """Read what `to_json` wrote."""
-        return cls(d["user"], d["item"], Known.from_json(d["users"]), Known.from_json(d["items"]))
-
-
-def features_of(
+def _table_of(
     frame: pd.DataFrame, column: str, table: Any, where: str, beside: Sequence[str]
 ) -> tuple[pd.DataFrame | None, list[str]]:
     """What is known of users, or of items, indexed by id, and the columns that are features.
@@ -254,13 +121,13 @@ def features_of(
     found = []
     if beside:
         own = frame[[*beside]].copy()
-        own.index = pd.Index(ids_of(frame[column], "the table"))
+        own.index = pd.Index(_ids_of(frame[column], "the table"))
         found.append(own[~own.index.duplicated(keep="last")])
     if table is not None:
         given = as_frame(table, where)
         if column not in given.columns:
             raise DataError(f"{where} has no column {column!r}. {did_you_mean(column, given.columns)}")
-        ids = ids_of(given[column], where)
+        ids = _ids_of(given[column], where)
         twice = pd.Index(ids).duplicated()
         if twice.any():
             raise DataError(f"{where} has more than one row of {ids[twice].tolist()[0]!r}: one row each is needed")
@@ -272,3 +139,90 @@ def features_of(
     both = pd.concat(found, axis=1) if len(found) > 1 else found[0]
     both = both.loc[:, ~both.columns.duplicated(keep="last")]
     return both, list(both.columns)
+
+
+class Interactions:
+    """Interactions as arrays, in the order of their times; of a repeated pair the last row alone."""
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        users: np.ndarray,
+        items: np.ndarray,
+        ratings: np.ndarray | None,
+        times: np.ndarray | None,
+        repeated: int,
+    ):
+        self.frame, self.users, self.items = frame, users, items
+        self.ratings, self.times, self.repeated = ratings, times, repeated
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @classmethod
+    def read(cls, frame: pd.DataFrame, columns: Columns, clicks: bool) -> Interactions:
+        """Check a table; all that is wrong with it is one `DataError`."""
+        problems = Problems()
+        users = problems.of(_ids_of, frame[columns.user], "the table")
+        items = problems.of(_ids_of, frame[columns.item], "the table")
+        times = problems.of(_times_of, frame[columns.time]) if columns.time is not None else None
+        ratings = None
+        if not clicks and columns.target is not None:
+            ratings = problems.of(quantity_array, frame[columns.target], f"target {columns.target!r}")
+        problems.check()
+        assert users is not None
+        assert items is not None
+        order = np.arange(len(frame)) if times is None else np.argsort(times, kind="stable")
+        repeated = frame.iloc[order].duplicated([columns.user, columns.item], keep="last").to_numpy()
+        order = order[~repeated]
+        return cls(
+            frame.iloc[order].reset_index(drop=True),
+            users[order],
+            items[order],
+            None if ratings is None else ratings[order],
+            None if times is None else times[order],
+            int(repeated.sum()),
+        )
+
+    def last_ones(self) -> dict[str, np.ndarray]:
+        """Of each user with three clicks or more the last is test, and the one before validation."""
+        import pandas as pd
+
+        groups = pd.Series(self.users).groupby(self.users, sort=False)
+        place, count = groups.cumcount(ascending=False).to_numpy(), groups.transform("size").to_numpy()
+        rest = np.where(count >= 3, place, 2)
+        at = {"train": rest >= 2, "validation": rest == 1, "test": rest == 0}
+        held = int(at["test"].sum())
+        if held < 2:
+            raise DataError(
+                f"of {len(np.unique(self.users))} users {held} have three clicks of different items: at least two such "
+                f"users are needed, for the last click of each is test and the one before validation"
+            )
+        return {part: np.flatnonzero(mask) for part, mask in at.items()}
+
+
+def features_of(
+    frame: pd.DataFrame, columns: Columns, wanted: Sequence[str] | None, users: Any, items: Any
+) -> dict[str, tuple[pd.DataFrame | None, list[str]]]:
+    """What is known of users and of items."""
+    problems = Problems()
+    beside: dict[str, list[str]] = {"users": [], "items": []}
+    used = {c for c in vars(columns).values() if c is not None}
+    for name in [c for c in frame.columns if c not in used] if wanted is None else wanted:
+        if name not in frame.columns or name in used:
+            problems.add(f"features names {name!r}: allowed are the columns beside users, items, ratings and times")
+            continue
+        for of, column in (("users", columns.user), ("items", columns.item)):
+            # One row each says nothing of whether it belongs to them.
+            if frame[column].duplicated().any() and (frame.groupby(column)[name].nunique(dropna=False) <= 1).all():
+                beside[of].append(name)
+                break
+        else:
+            if wanted is not None:
+                problems.add(f"feature {name!r} differs between rows of one user, and of one item: leave it out")
+    found = {
+        of: problems.of(_table_of, frame, column, table, f"the table of {of}", beside[of])
+        for of, column, table in (("users", columns.user, users), ("items", columns.item, items))
+    }
+    problems.check()
+    return {of: made for of, made in found.items() if made is not None}

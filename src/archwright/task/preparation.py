@@ -12,7 +12,7 @@ from archwright.errors import DataError
 from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
-from archwright.task.interactions import PairInputs
+from archwright.task.pairs import PairInputs
 from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
 from archwright.task.ranking import Scores

@@ -13,8 +13,9 @@ from torch import Generator, Tensor
 
 from archwright.errors import DataError
 from archwright.task.metrics import Metric
+from archwright.task.pairs import PairInputs
 
-__all__ = ["ClickLoss", "Ranking", "Scores", "ranking_metrics"]
+__all__ = ["ClickLoss", "Ranking", "Scores", "ranking_metrics", "ranking_of"]
 
 CUT = 10
 ROOM = 2**14
@@ -105,7 +106,7 @@ class Ranking:
         return ((scores >= own.unsqueeze(1)) & (others > 0)).sum(1).double()
 
 
-def candidates(held: Mapping[int, set[int]], users: int, items: int, wanted: int, seed: int) -> Tensor:
+def _candidates(held: Mapping[int, set[int]], users: int, items: int, wanted: int, seed: int) -> Tensor:
     """For each user with a number up to `users` as many as `wanted` items he never clicked, drawn by (seed, user)."""
     found = np.zeros((users + 1, wanted), dtype=np.int64)
     for user, clicked in held.items():
@@ -114,6 +115,40 @@ def candidates(held: Mapping[int, set[int]], users: int, items: int, wanted: int
         own = rng.permutation(free)[:wanted]
         found[user, : len(own)] = own
     return torch.from_numpy(found)
+
+
+def ranking_of(
+    read: Tensor, at: Mapping[str, np.ndarray], inputs: PairInputs, negatives: int, wanted: int, seed: int
+) -> Ranking:
+    """The ranking of a task's clicks.
+
+    Args:
+        read: All clicks as inputs.
+        at: Which of them are which part.
+        inputs: How they were read.
+        negatives: How many are drawn for each click of a batch.
+        wanted: How many candidates stand beside a held-out item.
+        seed: Of these.
+
+    Raises:
+        DataError: users who clicked everything.
+    """
+    items = inputs.items.trained
+    pairs = read[:, :2].long()
+    train = pairs[torch.from_numpy(at["train"])]
+    clicked: dict[int, set[int]] = {int(u): set() for u in pairs[torch.from_numpy(at["test"]), 0]}
+    for user, item in pairs.tolist():
+        if user in clicked:
+            clicked[user].add(item)
+    found = _candidates(clicked, inputs.users.trained, items, wanted, seed)
+    short = sum(not found[user].any() for user in clicked)
+    if short:
+        raise DataError(
+            f"{short} users clicked every item that training holds ({items}), so that nothing is left to rank: give "
+            f"more items, or ratings"
+        )
+    features = torch.from_numpy(inputs.items.features[: items + 1])
+    return Ranking(torch.unique(train[:, 0] * (items + 1) + train[:, 1]), items, found, features, negatives)
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,20 @@ from archwright.errors import DataError
 from archwright.nn.recommend import Recommender
 from archwright.task.augment import NoAugmentation
 from archwright.task.baseline import fitted
-from archwright.task.interactions import Columns, Known, PairInputs, features_of, ids_of, times_of
+from archwright.task.interactions import Columns, Interactions, features_of
 from archwright.task.loss import SquaredError
 from archwright.task.metrics import regression_metrics
+from archwright.task.pairs import Known, PairInputs
 from archwright.task.preparation import Preparation
 from archwright.task.problems import Problems
-from archwright.task.ranking import ClickLoss, Ranking, Scores, candidates, ranking_metrics
+from archwright.task.ranking import ClickLoss, Ranking, Scores, ranking_metrics, ranking_of
 from archwright.task.splits import parts_of
 from archwright.task.table import as_frame
-from archwright.task.targets import Quantities, quantity_array
+from archwright.task.targets import Quantities
 from archwright.task.task import Part, Parts, Task
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = ["Recommendation"]
 
@@ -115,10 +116,10 @@ class Recommendation(Task):
         clicks = columns.target is None if clicks is None else clicks
         if not clicks and columns.target is None:
             raise DataError("clicks=False, but no column holds ratings: say which does, with target=")
-        rows = _Rows.read(frame, columns, clicks)
-        tables = _features(rows.frame, columns, features, users, items)
+        rows = Interactions.read(frame, columns, clicks)
+        tables = features_of(rows.frame, columns, features, users, items)
         if clicks:
-            at = _last_ones(rows)
+            at = rows.last_ones()
         else:
             if split == "time" and rows.times is None:
                 raise DataError("split='time' needs a column of times: say which it is, with time=")
@@ -138,10 +139,14 @@ class Recommendation(Task):
         if clicks:
             targets: Any = Scores()
             values = torch.ones(len(rows), 1)
-            self.ranking = _ranking(read, at, inputs, negatives, candidates, split_seed)
+            self.ranking = ranking_of(read, at, inputs, negatives, candidates, split_seed)
             held = len(at["test"])
             full = held * self.ranking.items <= FULL if full is None else full
-            about: dict[str, Any] = {"loss": ClickLoss(), "metrics": ranking_metrics(full), "metric": metric or "ndcg10"}
+            about: dict[str, Any] = {
+                "loss": ClickLoss(),
+                "metrics": ranking_metrics(full),
+                "metric": metric or "ndcg10",
+            }
         else:
             ratings = rows.ratings
             assert ratings is not None
@@ -152,8 +157,8 @@ class Recommendation(Task):
                 "loss": SquaredError(), "metrics": regression_metrics(targets.mean, targets.std),
                 "metric": metric or "rmse",
             }  # fmt: skip
-        order = ("train", "validation", "test")
-        train, validation, test = (Part(read[rows_of], values[rows_of]) for rows_of in (torch.from_numpy(at[p]) for p in order))
+        places = [torch.from_numpy(at[part]) for part in ("train", "validation", "test")]
+        train, validation, test = (Part(read[place], values[place]) for place in places)
         super().__init__(
             name=name,
             parts=Parts(train, validation, test),
@@ -162,11 +167,11 @@ class Recommendation(Task):
             augmentation=NoAugmentation(),
             facts={
                 "source": source or (str(data) if isinstance(data, (str, Path)) else "table"),
-                "columns": {c: what for what, c in vars(columns).items() if c is not None and (what != "target" or not clicks)},
+                "columns": {c: what for what, c in vars(columns).items() if c and not (clicks and what == "target")},
                 "clicks": clicks,
                 "users": inputs.users.trained,
                 "items": inputs.items.trained,
-                "features": {of: [c.name for c in known.columns] for of, known in (("users", inputs.users), ("items", inputs.items))},
+                "features": {of: [c.name for c in getattr(inputs, of).columns] for of in ("users", "items")},
                 "repeated_rows": rows.repeated,
                 "split": "the last of each user" if clicks else split,
                 "split_seed": split_seed,
@@ -270,111 +275,3 @@ class Recommendation(Task):
             above[0] = 0.0
             left, said = left - above[own], said + above[there]
         return {**found, "user and item means": self.score(said, test.targets)}
-
-
-class _Rows:
-    """Interactions as arrays, in the order of their times; of a repeated pair the last row alone."""
-
-    def __init__(
-        self,
-        frame: pd.DataFrame,
-        users: np.ndarray,
-        items: np.ndarray,
-        ratings: np.ndarray | None,
-        times: np.ndarray | None,
-        repeated: int,
-    ):
-        self.frame, self.users, self.items = frame, users, items
-        self.ratings, self.times, self.repeated = ratings, times, repeated
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-    @classmethod
-    def read(cls, frame: pd.DataFrame, columns: Columns, clicks: bool) -> _Rows:
-        problems = Problems()
-        users = problems.of(ids_of, frame[columns.user], "the table")
-        items = problems.of(ids_of, frame[columns.item], "the table")
-        times = problems.of(times_of, frame[columns.time]) if columns.time is not None else None
-        ratings = None
-        if not clicks and columns.target is not None:
-            ratings = problems.of(quantity_array, frame[columns.target], f"target {columns.target!r}")
-        problems.check()
-        assert users is not None
-        assert items is not None
-        order = np.arange(len(frame)) if times is None else np.argsort(times, kind="stable")
-        repeated = frame.iloc[order].duplicated([columns.user, columns.item], keep="last").to_numpy()
-        order = order[~repeated]
-        return cls(
-            frame.iloc[order].reset_index(drop=True),
-            users[order],
-            items[order],
-            None if ratings is None else ratings[order],
-            None if times is None else times[order],
-            int(repeated.sum()),
-        )
-
-
-def _features(
-    frame: pd.DataFrame, columns: Columns, wanted: Sequence[str] | None, users: Any, items: Any
-) -> dict[str, tuple[pd.DataFrame | None, list[str]]]:
-    """What is known of users and of items."""
-    problems = Problems()
-    beside: dict[str, list[str]] = {"users": [], "items": []}
-    used = {c for c in vars(columns).values() if c is not None}
-    for name in [c for c in frame.columns if c not in used] if wanted is None else wanted:
-        if name not in frame.columns or name in used:
-            problems.add(f"features names {name!r}: allowed are the columns beside users, items, ratings and times")
-            continue
-        for of, column in (("users", columns.user), ("items", columns.item)):
-            # One row each says nothing of whether it belongs to them.
-            if frame[column].duplicated().any() and (frame.groupby(column)[name].nunique(dropna=False) <= 1).all():
-                beside[of].append(name)
-                break
-        else:
-            if wanted is not None:
-                problems.add(f"feature {name!r} differs between rows of one user, and of one item: leave it out")
-    found = {
-        of: problems.of(features_of, frame, column, table, f"the table of {of}", beside[of])
-        for of, column, table in (("users", columns.user, users), ("items", columns.item, items))
-    }
-    problems.check()
-    return {of: made for of, made in found.items() if made is not None}
-
-
-def _last_ones(rows: _Rows) -> dict[str, np.ndarray]:
-    """Of each user with three clicks or more the last is test, and the one before validation."""
-    import pandas as pd
-
-    groups = pd.Series(rows.users).groupby(rows.users, sort=False)
-    place, count = groups.cumcount(ascending=False).to_numpy(), groups.transform("size").to_numpy()
-    rest = np.where(count >= 3, place, 2)
-    at = {"train": rest >= 2, "validation": rest == 1, "test": rest == 0}
-    held = int(at["test"].sum())
-    if held < 2:
-        raise DataError(
-            f"of {len(np.unique(rows.users))} users {held} have three clicks of different items: at least two such "
-            f"users are needed, for the last click of each is test and the one before validation"
-        )
-    return {part: np.flatnonzero(mask) for part, mask in at.items()}
-
-
-def _ranking(
-    read: Tensor, at: Mapping[str, np.ndarray], inputs: PairInputs, negatives: int, wanted: int, seed: int
-) -> Ranking:
-    items = inputs.items.trained
-    pairs = read[:, :2].long()
-    train = pairs[torch.from_numpy(at["train"])]
-    clicked: dict[int, set[int]] = {int(u): set() for u in pairs[torch.from_numpy(at["test"]), 0]}
-    for user, item in pairs.tolist():
-        if user in clicked:
-            clicked[user].add(item)
-    found = candidates(clicked, inputs.users.trained, items, wanted, seed)
-    short = sum(not found[user].any() for user in clicked)
-    if short:
-        raise DataError(
-            f"{short} users clicked every item that training holds ({items}), so that nothing is left to rank: give "
-            f"more items, or ratings"
-        )
-    features = torch.from_numpy(inputs.items.features[: items + 1])
-    return Ranking(torch.unique(train[:, 0] * (items + 1) + train[:, 1]), items, found, features, negatives)
