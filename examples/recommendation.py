@@ -28,6 +28,6 @@ print(
     f"error {result.test['rmse']['mean']:.3f} on the test ratings; means of users and items about {means['rmse']:.3f}"
 )
 
-print("user 7 will like", films.top(result.network, 7, n=3))
+print("user 7 will like", films.top(result.best.model, 7, n=3))
 folder = result.save("runs/recommendation")
 print(predict(folder, pd.DataFrame({"user_id": [7, 7], "movie_id": [1, 2]})))

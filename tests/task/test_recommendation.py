@@ -351,3 +351,14 @@ def test_films_of_movielens(shared_data):
     clicked = Recommendation.of_clicks(frame)
     assert clicked.sizes == {"train": 98_114, "validation": 943, "test": 943}
     assert (clicked.ranking.candidates[1:] > 0).all()
+
+
+def test_many_users_and_items_are_looked_up_without_a_table_of_all_pairs(monkeypatch):
+    task, other = Recommendation(clicks()), Recommendation(clicks())
+    monkeypatch.setattr("archwright.task.ranking.DENSE", 10)
+    assert other.ranking.mask is None
+    monkeypatch.undo()
+    assert task.ranking.mask is not None
+    users, items = (g.flatten() for g in torch.meshgrid(torch.arange(33), torch.arange(49), indexing="ij"))
+    assert torch.equal(task.ranking.holds(users, items), other.ranking.holds(users, items))
+    assert task.ranking.holds(users, items).sum() == len(task.train)
