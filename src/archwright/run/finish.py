@@ -134,6 +134,7 @@ def finish(
         for n in range(jobs)
     ]
     by_number = _collect(workers, candidates, step, "candidate")
+    candidates_s = time.monotonic() - began
     validated = [
         [m for n in range(i, jobs, len(picked)) if (m := by_number[n].measurement) and by_number[n].status == "done"]
         for i in range(len(picked))
@@ -175,6 +176,7 @@ def finish(
         **_references(task, part),
         "confidence": CONFIDENCE,
         "costs": dict(winner.measurement.costs) if winner.measurement else {},
+        "candidates_s": candidates_s,
         "seconds": time.monotonic() - began,
     }
     return Chosen(winner, modules[0], outcome)
