@@ -6,7 +6,7 @@ from archwright.errors import NothingFitsError
 from archwright.objective import at_most
 from archwright.oneshot import sandwich, spos
 from archwright.oneshot.options import Options
-from archwright.oneshot.paths import POOL, Paths
+from archwright.oneshot.paths import POOL, Paths, _pool
 from archwright.oneshot.sampling import uniform
 from archwright.oneshot.session import Session
 from archwright.testing.oneshot import toy_space, toy_task
@@ -49,6 +49,7 @@ def test_all_meet_the_ceiling_and_they_differ(quantile):
 
 def test_one_that_fits_is_found_where_random_ones_do_not(monkeypatch):
     monkeypatch.setattr("archwright.oneshot.paths.DRAWS", 4)
+    monkeypatch.setattr("archwright.oneshot.paths._pool", _pool.__wrapped__)
     all_sizes = sizes()
     least = min(all_sizes.values())
     found, _ = paths(params=least)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archwright.errors import ArchwrightError
+from archwright.evaluator.expense import expense
+from archwright.objective import Objectives
 from archwright.oneshot.fitting import fitting
-from archwright.oneshot.reading import shared_of
 from archwright.oneshot.sampling import uniform
-from archwright.space import Architecture
+from archwright.space import Architecture, Space
 
 if TYPE_CHECKING:
+    import torch
+
     from archwright.oneshot.session import Session
 
 __all__ = ["Paths"]
 
-POOL = 128
+POOL = 64
 """So many paths are looked for, once, and drawn from in every step: counting what one costs takes about as long as
 training it on a batch, and weights are shared by values of decisions, each of which is in many of them."""
 
@@ -44,46 +49,52 @@ class Paths:
     def __init__(self, session: Session):
         self.space, self.seed = session.space, session.seed
         counted = tuple(c for c in session.objectives.ceilings if not c.measured and c.cost != "latency_ms")
-        self._objectives = replace(session.objectives, ceilings=counted)
-        self._names = tuple(sorted(self._objectives.needs))
-        self._costs = shared_of(session).costs
-        self.pool: tuple[Architecture, ...] = tuple(self._found()) if self._names else ()
+        objectives = replace(session.objectives, ceilings=counted)
+        task = session.task
+        self.pool: tuple[Architecture, ...] = (
+            _pool(self.space, task.input_shape, task.input_dtype, objectives, self.seed) if objectives.needs else ()
+        )
 
     def __call__(self, step: int, path: int = 0) -> Architecture:
         """The one of this step; `path` tells apart those of one step."""
-        if not self._names:
+        if not self.pool:
             return uniform(self.space, self.seed, step, path)
         return self.pool[int(np.random.default_rng([self.seed, 23, step, path]).integers(len(self.pool)))]
 
-    def fits(self, architecture: Architecture) -> bool:
-        """Whether it can be built and meets the ceilings that can be counted."""
+
+@functools.lru_cache(maxsize=4)  # a search times some steps first, and then makes the same again
+def _pool(
+    space: Space, input_shape: tuple[int, ...], dtype: torch.dtype, objectives: Objectives, seed: int
+) -> tuple[Architecture, ...]:
+    """Up to `POOL` architectures that meet the ceilings, of different functions."""
+    rng = np.random.default_rng([seed, 24])
+    found = dict[str, Architecture]()
+    seen = set[str]()
+
+    def costs(architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
+        return expense(space.build(architecture), input_shape, names, dtype)
+
+    def look(architecture: Architecture) -> None:
+        key = space.key(architecture)
+        if key in seen:
+            return
+        seen.add(key)
         try:
-            return self._objectives.violation(self._costs(architecture, self._names)) == 0
-        except ArchwrightError:
-            return False
+            over = objectives.violation(costs(architecture, sorted(objectives.needs)))
+        except ArchwrightError:  # it cannot be built
+            return
+        if not over:
+            found[key] = architecture
 
-    def _found(self) -> list[Architecture]:
-        rng = np.random.default_rng([self.seed, 24])
-        found = dict[str, Architecture]()  # one of each function
-        seen = set[str]()
-
-        def look(architecture: Architecture) -> None:
-            key = self.space.key(architecture)
-            if key not in seen:
-                seen.add(key)
-                if self.fits(architecture):
-                    found[key] = architecture
-
-        for _ in range(DRAWS):
-            look(self.space.sample(rng))
-            if len(found) == POOL:
-                return list(found.values())
-        if not found:
-            nothing_known = [None] * len(self.space.decisions)
-            look(fitting(self.space, nothing_known, self._objectives, self._costs)[0].architecture)
-        for _ in range(DRAWS):
-            if len(found) == POOL:
-                break
-            known = list(found.values())
-            look(self.space.mutate(known[int(rng.integers(len(known)))], rng))
-        return list(found.values())
+    for _ in range(DRAWS):
+        look(space.sample(rng))
+        if len(found) == POOL:
+            return tuple(found.values())
+    if not found:
+        look(fitting(space, [None] * len(space.decisions), objectives, costs)[0].architecture)
+    for _ in range(DRAWS):
+        if len(found) == POOL:
+            break
+        known = list(found.values())
+        look(space.mutate(known[int(rng.integers(len(known)))], rng))
+    return tuple(found.values())
