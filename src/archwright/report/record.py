@@ -45,8 +45,9 @@ class RunRecord:
     ``"calibration"`` (of a classifier, as `archwright.task.calibration` gives it), ``"groups"`` (where a task tells
     groups apart: ``{"name", "metric", "values": [{"group", "count", "compared", "metrics", "low", "high"}]}``,
     low..high of that metric),
-    ``"costs"`` (of the chosen network), ``"plan"`` (settings of the choice), ``"seconds"``, and as in an exported card
-    ``"files"`` (a list of ``{"name", "form", "bytes", "check": {"max_difference", "scale", "tolerance"}, "load"}``)
+    ``"costs"`` (of the chosen network), ``"plan"`` (settings of the choice), ``"candidates_s"`` (until the candidates
+    were trained again), ``"seconds"`` (of the whole choice), and as in an exported card ``"files"`` (a list of
+    ``{"name", "form", "bytes", "check": {"max_difference", "scale", "tolerance"}, "load"}``)
     and ``"left_out"`` (form to the reason why it was not written).
     """
 
