@@ -8,7 +8,6 @@ from archwright.cost import measure
 from archwright.errors import EvaluationError, SpaceError
 from archwright.evaluator import Recipe
 from archwright.evaluator.optimizer import make_optimizer
-from archwright.export import export
 from archwright.nn import LinearBlock, Regressor, materialize, spaces
 from archwright.nn.recommend import MEETINGS, Recommender, Table
 
@@ -80,8 +79,7 @@ def test_every_sample_of_the_space_builds_trains_and_traces(features):
     assert seen == {*MEETINGS, True, False}
 
 
-def test_costs_are_counted_and_every_form_is_written(tmp_path):
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
+def test_costs_are_counted():
     space = spaces.recommender((4,), users=USERS, items=ITEMS, user_features=1)
     architecture = next(a for a in map(space.sample, map(np.random.default_rng, range(50))) if a["kind"] == "layers")
     network = materialize(space.build(architecture), (4,)).eval()
@@ -89,8 +87,7 @@ def test_costs_are_counted_and_every_form_is_written(tmp_path):
     assert costs["params"] == sum(p.numel() for p in network.parameters())
     assert costs["macs"] > 0
     assert costs["peak_bytes"] > 0
-    card = export(network, tmp_path, input_shape=(4,), forms=["source", "pt2", "onnx"])
-    assert {f.form for f in card.files} >= {"source", "pt2", "onnx"}
+    assert measure(network, (4,), ["latency_ms"])["latency_ms"] > 0
 
 
 def test_what_does_not_fit_is_said():

@@ -344,7 +344,7 @@ def test_a_measurement_is_the_same_for_the_same_seed_with_negatives():
 
 
 def test_films_of_movielens(shared_data):
-    frame = pd.read_parquet(shared_data("movielens100k.parquet"))
+    frame = pd.read_parquet(shared_data("sets/movielens100k.parquet"))
     task = Recommendation(frame, validation_share=1 / 9)
     assert task.sizes == {"train": 80_000, "validation": 10_000, "test": 10_000}
     assert 0.92 < task.references(task.train, task.validation)["user and item means"]["rmse"] < 0.96
