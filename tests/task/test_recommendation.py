@@ -6,12 +6,14 @@ import pytest
 import torch
 from sklearn.metrics import ndcg_score
 
+from archwright import oneshot
 from archwright import task as tasks
-from archwright.errors import DataError
+from archwright.errors import DataError, EvaluationError
 from archwright.evaluator import Recipe, Training
 from archwright.export import export, predict
 from archwright.export.card import Card
 from archwright.nn import materialize
+from archwright.run import search
 from archwright.task import Recommendation
 from archwright.testing import TaskContract
 from archwright.trial import Proposal
@@ -362,3 +364,10 @@ def test_many_users_and_items_are_looked_up_without_a_table_of_all_pairs(monkeyp
     users, items = (g.flatten() for g in torch.meshgrid(torch.arange(33), torch.arange(49), indexing="ij"))
     assert torch.equal(task.ranking.holds(users, items), other.ranking.holds(users, items))
     assert task.ranking.holds(users, items).sum() == len(task.train)
+
+
+def test_one_shot_algorithms_say_that_they_draw_no_negatives():
+    with pytest.raises(EvaluationError, match="draws more for each batch: take a strategy"):
+        oneshot.darts(None, Recommendation(clicks()))
+    with pytest.raises(EvaluationError, match="draws more for each batch: take a strategy"):
+        search(Recommendation(clicks()), oneshot="darts", budget="1 min", workers=0, progress=False)
