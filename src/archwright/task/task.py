@@ -7,14 +7,15 @@ import functools
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from archwright.errors import DataError, did_you_mean
+from archwright.errors import DataError, EvaluationError, did_you_mean
 from archwright.task.groups import Groups, gaps
 from archwright.task.metrics import Metric
 from archwright.task.preparation import Preparation
@@ -178,6 +179,40 @@ class Task(ABC):
     def loss(self, output: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """What training minimises: a scalar."""
         return self._loss(output, target, label_smoothing)
+
+    def losses(
+        self,
+        network: nn.Module,
+        inputs: Tensor,
+        targets: Tensor,
+        label_smoothing: float = 0.0,
+        precise: AbstractContextManager[Any] | None = None,
+    ) -> Iterator[Tensor]:
+        """The losses of one training step: each is descended before the next is asked for.
+
+        One, by default: `loss` of what the network says. A task whose networks play against each other gives one for
+        each in turn; what has no gradient in a turn is left alone by the optimizer, its moments included.
+
+        Args:
+            network: In training mode.
+            inputs: A batch.
+            targets: Of it.
+            label_smoothing: For `loss`.
+            precise: Where forward passes run, such as `torch.autocast`.
+
+        Raises:
+            EvaluationError: the network's output does not fit the task.
+        """
+        with precise or nullcontext():
+            output = network(inputs)
+        if not isinstance(output, Tensor):
+            raise EvaluationError(f"the network returned a {type(output).__name__}: one tensor is needed")
+        needed = (len(inputs), self.n_outputs)
+        if output.ndim == 2 and tuple(output.shape) != needed:
+            raise EvaluationError(
+                f"the network made {tuple(output.shape)} of {len(inputs)} inputs: task {self.name!r} needs {needed}"
+            )
+        yield self.loss(output.float(), targets, label_smoothing)
 
     def augment(self, inputs: Tensor, generator: Generator | None = None) -> Tensor:
         """A training batch, changed at random in ways that keep its targets true."""
