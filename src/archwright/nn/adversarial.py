@@ -134,7 +134,8 @@ class UpCell(Block):
         scale: int = 2,
     ):
         super().__init__()
-        at_least("UpCell", 1, width=width, convs=convs, kernel=kernel, scale=scale)
+        at_least("UpCell", 1, width=width, kernel=kernel, scale=scale)
+        at_least("UpCell", 0, convs=convs)
         one_of("UpCell", "up", up, UPS)
         one_of("UpCell", "norm", norm, NORMS)
         one_of("UpCell", "activation", activation, ACTIVATIONS)

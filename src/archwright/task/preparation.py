@@ -13,6 +13,7 @@ from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.pieces import JoinedInputs
+from archwright.task.pictures import Latents, Pictures
 from archwright.task.pixels import Pixels
 from archwright.task.several import Several
 from archwright.task.table import TableInputs
@@ -24,9 +25,9 @@ from archwright.task.windows import WindowInputs
 __all__ = ["Preparation"]
 
 Inputs = (
-    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs
+    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs | Latents
 )
-Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several
+Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Pictures | Several
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -37,6 +38,7 @@ _INPUTS: dict[str, Any] = {
     "windows": WindowInputs,
     "plain": PlainInputs,
     "joined": JoinedInputs,
+    "latents": Latents,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),
@@ -44,6 +46,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "next tokens": lambda t: NextTokens(),
     "translations": Translations.from_json,
     "boxes": Boxes.from_json,
+    "pictures": Pictures.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),
     "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),

@@ -35,7 +35,8 @@ class Part:
 
     Shapes: `inputs` is (n, *input_shape), float32 (int64 for tokens); `targets` is (n,) int64 for classes, (n, targets)
     float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks, (n, most, 5)
-    float32 for boxes, (n, 1 + tokens) int64 for translations. `groups` is (n,) int64, the place of each sample's group
+    float32 for boxes, (n, 1 + tokens) int64 for translations, (n, channels, height, width)
+    float32 for images to be made like. `groups` is (n,) int64, the place of each sample's group
     in `Task.groups`; None where no groups are told apart.
     """
 
@@ -103,6 +104,7 @@ class Task(ABC):
     Attributes:
         default_space: The name of the space that a search takes where none is given.
         spaces: The names of all spaces that fit.
+        one_loss: Whether a training step is one descent of `loss`, on which supernets and proxies without training rely.
         space_options: What its spaces need to know beside the shape of an input and the number of outputs.
         recipe: What of `archwright.evaluator.Recipe` this kind of problem trains better with than the defaults.
         test_openings: How often the test part was opened.
@@ -111,6 +113,7 @@ class Task(ABC):
     default_space: str
     spaces: tuple[str, ...]
     recipe: Mapping[str, Any] = {}
+    one_loss = True
     space_options: Mapping[str, Any] = {}
 
     def __init__(
