@@ -114,7 +114,7 @@ class UpCell(Block):
     Args:
         width: Output channels.
         up: ``nearest``, ``bilinear``, or ``transposed``: a transposed convolution of kernel 4 and step 2.
-        convs: Convolutions after it.
+        convs: Convolutions after it; one at least where nothing else has weights.
         kernel: Their side; odd.
         norm: One of `archwright.nn.NORMS`; ``none`` for a norm of one position too.
         activation: One of `archwright.nn.ACTIVATIONS`.
@@ -154,10 +154,10 @@ class UpCell(Block):
             up = [nn.Upsample(**mode, **({"align_corners": False} if self.up == "bilinear" else {}))]  # type: ignore
         h, w = self.scale * h, self.scale * w
         body: list[nn.Module] = []
-        for i in range(self.convs):
+        for i in range(self.convs if up and channels == self.width and self.up == "transposed" else max(1, self.convs)):
             entering = (n, channels if i == 0 else self.width, h, w)
             body += [conv("UpCell", entering, self.width, self.kernel, bias=self.norm == "none"), *self._after(h * w)]
-        if not self.skip:
+        if not self.skip or not body:
             return nn.Sequential(*up, *body)
         across = nn.Identity() if channels == self.width else nn.Conv2d(channels, self.width, 1)
         return nn.Sequential(*up, _Around(nn.Sequential(*body), across))
