@@ -16,7 +16,9 @@ __all__ = ["FEATURES", "Features"]
 FEATURES = 32
 """Numbers an image. More would need more images than small data have to tell their covariance."""
 
-STEPS, BATCH = 400, 64
+STEPS, BATCH, EPOCHS = (60, 400), 64, 20
+"""Fewest and most steps of training, their images, and how often each image is seen between the two."""
+
 _trained: dict[str, dict[str, Tensor]] = {}
 
 
@@ -114,9 +116,10 @@ def _train(network: nn.Module, images: Tensor, labels: Tensor | None) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     size = min(BATCH, len(images))
     network.train()
-    for step in range(STEPS):
+    steps = min(STEPS[1], max(STEPS[0], EPOCHS * len(images) // BATCH))
+    for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = 3e-3 * (1 - step / STEPS)
+            group["lr"] = 3e-3 * (1 - step / steps)
         rows = torch.randperm(len(images))[:size]
         x = images[rows]
         x, y = _turned(x) if labels is None else (x, labels[rows])

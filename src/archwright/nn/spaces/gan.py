@@ -34,7 +34,8 @@ def gan(input_shape: Sequence[int], n_outputs: int, *, image: Sequence[int], wid
 
     The generator is AutoGAN's (Gong et al., ICCV 2019, https://arxiv.org/abs/1908.03835): cells that double the size,
     in each open how, how many convolutions, which norm, and whether a shortcut goes around them; unlike there, the
-    discriminator and the game are open too. Where a cell is left over it keeps the size. DCGAN's generator is a point.
+    discriminator and the game are open too. Where a cell is left over it keeps the size. DCGAN's generator is a point, and its discriminator but for
+    the gradient penalty.
 
     Args:
         input_shape: (Z,), the latent numbers of one image.
@@ -61,7 +62,7 @@ def gan(input_shape: Sequence[int], n_outputs: int, *, image: Sequence[int], wid
         made = nn.UpCell(
             wide(i),
             up=choice(*nn.UPS, name="up"),
-            convs=choice(1, 2, name="convs"),
+            convs=choice(0, 1, 2, name="convs"),
             norm=choice("batch", "none", "instance", name="norm"),
             activation=act,
             skip=choice(False, True, name="skip"),
@@ -82,6 +83,7 @@ def gan(input_shape: Sequence[int], n_outputs: int, *, image: Sequence[int], wid
         depth=choice(*(d for d in (1, 2, 3) if min(size) >= 4 * 2 ** (d - 1)), name="depth"),
         convs=choice(1, 2, name="convs"),
         spectral=choice(False, True, name="spectral"),
+        norm=choice("batch", "none", name="norm"),
         shift=choice(0.0, 0.125, name="shift"),
     )
     return Space(
@@ -89,6 +91,6 @@ def gan(input_shape: Sequence[int], n_outputs: int, *, image: Sequence[int], wid
             named(generator, "generator"),
             named(discriminator, "discriminator"),
             game=choice(*nn.GAMES, name="game"),
-            penalty=choice(0.05, 0.5, 5.0, name="penalty"),
+            penalty=choice(0.01, 0.1, 1.0, name="penalty"),
         )
     )
