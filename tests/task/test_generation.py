@@ -95,7 +95,7 @@ def test_the_frechet_distance_of_known_gaussians():
     assert frechet(zero, one, zero, 4 * one) == pytest.approx(3)  # (2 - 1)^2 each
     rng = np.random.default_rng(0)
     a, b = (torch.from_numpy(np.cov(rng.normal(size=(4, 9)) * [[1], [2], [3], [4]])) for _ in range(2))
-    both = np.trace(a + b - 2 * sqrtm(a.numpy() @ b.numpy()).real)
+    both = np.trace((a + b).numpy() - 2 * sqrtm(a.numpy() @ b.numpy()).real)
     assert frechet(a[0] * 0, a, a[0] * 0, b) == pytest.approx(both)
 
 
@@ -233,7 +233,7 @@ def test_intervals_hold_the_value_though_resamples_are_biased():
         (np.zeros((9, 2, 2)), {}, "at least 3x3"),
         (np.full((9, 8, 8), np.nan), {"latent": 0}, "2 problems"),
         (np.zeros((9, 8, 8)), {"y": [1, 2]}, "one label a sample"),
-        (np.zeros((9, 8, 8)), {"metric": "frechett"}, "Did you mean 'frechet'"),
+        (np.zeros((30, 8, 8)), {"metric": "frechett"}, "Did you mean 'frechet'"),
         (np.zeros((9, 8, 8)), {"x_test": np.zeros((4, 7, 7))}, "resize"),
     ],
 )
@@ -251,9 +251,7 @@ def test_folders_and_files_with_and_without_classes(tmp_path):
     (tmp_path / "parts" / "test").mkdir()
     for i in range(3):
         Image.fromarray(images[i]).save(tmp_path / "parts" / "test" / f"{i}.png")
-    loose, classes, parts = (
-        tasks.load(tmp_path / name, kind="generation") for name in ("loose", "classes", "parts")
-    )
+    loose, classes, parts = (tasks.load(tmp_path / name, kind="generation") for name in ("loose", "classes", "parts"))
     assert loose.features.learns == "turns"
     assert classes.features.learns == "classes"
     assert parts.sizes["test"] == 3
@@ -268,6 +266,11 @@ def test_folders_and_files_with_and_without_classes(tmp_path):
     assert tasks.load("digits", kind="generation").describe()["image"] == [1, 8, 8]
     with pytest.raises(DataError, match="Did you mean 'generation'"):
         tasks.load("digits", kind="generations")
+
+
+def test_without_a_test_part_there_is_none():
+    task = ImageGeneration(squares()[0], test_share=0)
+    assert task.sizes == {"train": 48, "validation": 12, "test": 0}
 
 
 def test_latents_are_drawn_alike_or_given():

@@ -154,7 +154,8 @@ class UpCell(Block):
             up = [nn.Upsample(**mode, **({"align_corners": False} if self.up == "bilinear" else {}))]  # type: ignore
         h, w = self.scale * h, self.scale * w
         body: list[nn.Module] = []
-        for i in range(self.convs if up and channels == self.width and self.up == "transposed" else max(1, self.convs)):
+        has_weights = bool(up) and self.up == "transposed"
+        for i in range(self.convs if has_weights else max(1, self.convs)):
             entering = (n, channels if i == 0 else self.width, h, w)
             body += [conv("UpCell", entering, self.width, self.kernel, bias=self.norm == "none"), *self._after(h * w)]
         if not self.skip or not body:

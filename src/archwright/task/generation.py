@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from archwright.errors import DataError, EvaluationError
+from archwright.errors import EvaluationError
 from archwright.nn.adversarial import Adversarial
 from archwright.task.adversaries import discriminator_loss, generator_loss, gradient_penalty
 from archwright.task.arrays import Layout, check_lengths, image_array
@@ -116,14 +116,16 @@ class ImageGeneration(Task):
         assert images is not None
         rows = parts_of(len(images), split_seed, test_share, validation_share, {"test"} if test is not None else ())
         pictures = Pictures.of(images[rows["train"]], channels, resize)
-        latents = Latents(latent)
+        latents, untested = Latents(latent), test is None and test_share == 0.0
 
         def part(which: str, number: int) -> Part:
+            if which == "test" and untested:
+                return Part(torch.zeros(0, latent), torch.zeros(0, *pictures.shape))
             held = test if which == "test" and test is not None else images[rows[which]]
             made = pictures.prepare(held, f"the images of the {which} part")
-            return Part(latents(len(made), split_seed * 3 + number) if len(made) else torch.zeros(0, latent), made)
+            return Part(latents(len(made), 3 * split_seed + number), made)
 
-        parts = Parts(part("train", 0), part("validation", 1), part("test", 2), untested=not (test_share or test))
+        parts = Parts(part("train", 0), part("validation", 1), part("test", 2), untested=untested)
         known = None if labels is None else Classes.of(labels).encode(labels)[torch.from_numpy(rows["train"])]
         features = Features(parts.train.targets, known)
         super().__init__(

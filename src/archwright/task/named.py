@@ -65,7 +65,9 @@ def _of_images(images: np.ndarray, labels: np.ndarray, options: dict[str, Any]) 
 
         return ImageGeneration(images, labels, **options)
     if kind != "images":
-        raise DataError(f"kind={kind!r} does not fit {options['name']!r}. {did_you_mean(kind, ['images', 'generation'])}")
+        raise DataError(
+            f"kind={kind!r} does not fit {options['name']!r}. {did_you_mean(kind, ['images', 'generation'])}"
+        )
     return ImageClassification(images, labels, **options)
 
 

@@ -12,8 +12,8 @@ from archwright.errors import DataError
 from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
-from archwright.task.pieces import JoinedInputs
 from archwright.task.pictures import Latents, Pictures
+from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
 from archwright.task.several import Several
 from archwright.task.table import TableInputs
@@ -25,7 +25,15 @@ from archwright.task.windows import WindowInputs
 __all__ = ["Preparation"]
 
 Inputs = (
-    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs | Latents
+    ImageInputs
+    | SequenceInputs
+    | TableInputs
+    | TextInputs
+    | SourceInputs
+    | WindowInputs
+    | PlainInputs
+    | JoinedInputs
+    | Latents
 )
 Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Pictures | Several
 

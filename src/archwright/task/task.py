@@ -104,7 +104,7 @@ class Task(ABC):
     Attributes:
         default_space: The name of the space that a search takes where none is given.
         spaces: The names of all spaces that fit.
-        one_loss: Whether a training step is one descent of `loss`, on which supernets and proxies without training rely.
+        one_loss: Whether a training step is one descent of `loss`, on which supernets and zero-cost proxies rely.
         space_options: What its spaces need to know beside the shape of an input and the number of outputs.
         recipe: What of `archwright.evaluator.Recipe` this kind of problem trains better with than the defaults.
         test_openings: How often the test part was opened.

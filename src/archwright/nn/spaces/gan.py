@@ -18,7 +18,7 @@ SMALLEST, LARGEST = 2, 8
 
 
 def _start(size: tuple[int, int], doublings: int) -> tuple[int, int]:
-    return tuple(-(-side // 2**doublings) for side in size)  # type: ignore[return-value]
+    return tuple(-(-side // 2**doublings) for side in size)
 
 
 def _scale(cell: int, doublings: int) -> int:
