@@ -2,7 +2,8 @@
 
     python examples/generation.py
 
-Replace the data by yours: aw.task.ImageGeneration(images), or aw.task.load("faces/", kind="generation", resize=(32, 32)).
+Replace the data by yours: aw.task.ImageGeneration(images), or a folder of images:
+aw.task.load("faces/", kind="generation", resize=(32, 32)).
 """
 
 import os

@@ -17,7 +17,7 @@ def test_images_are_searched_exported_and_made(archwright, tmp_path):
     assert "ImageGeneration" in archwright("tasks", "few.npz", "--kind", "generation").stdout
     done = archwright(
         "search", "few.npz", "--kind", "generation", "--trials", "2", "--out", "run", "--max-params", "20k",
-        "--workers", "0",
+        "--workers", "1",
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
     assert "test frechet" in " ".join(done.stdout.replace("│", " ").split())

@@ -45,8 +45,8 @@ class Prediction:
         label: The likeliest class, for a classifier.
         probability: That class's probability by softmax (a network's own, not calibrated).
         value: Otherwise: the quantity in its own units; a translation; for a forecast, a list of quantities by target;
-            for a class a pixel, the share of the image by class; for an image that was made, how bright it is; for things, their boxes in the image's own pixels;
-            or the network's output as numbers.
+            for a class a pixel, the share of the image by class; for things, their boxes in the image's own pixels;
+            for an image that was made, its mean over pixels, 0 to 255; or the network's output as numbers.
         mask: For a class a pixel: (height, width) values or (height, width, 3) colours, as masks had in training.
         image: An image that was made: uint8 (height, width) or (height, width, 3).
         drawing: For things: gives the image, as a Pillow image, with their boxes on it.

@@ -74,8 +74,8 @@ class ImageGeneration(Task):
     default_space = "gan"
     spaces = ("gan",)
     one_loss = False
-    # No momentum (Brock et al., ICLR 2019) and small batches: measured. The average of weights is what makes good images
-    # (Yazici et al., ICLR 2019).
+    # No momentum (Brock et al., ICLR 2019) and small batches: measured. It is the average of weights that makes good
+    # images (Yazici et al., ICLR 2019).
     recipe: Mapping[str, Any] = {
         "epochs": 60, "batch_size": 32, "lr": 1e-3, "momentum": 0.0, "weight_decay": 0.0, "schedule": "cosine",
         "warmup": 0.05, "label_smoothing": 0.0, "ema": 0.995, "precision": "float32", "stretch": 3.0,

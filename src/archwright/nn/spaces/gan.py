@@ -34,8 +34,8 @@ def gan(input_shape: Sequence[int], n_outputs: int, *, image: Sequence[int], wid
 
     The generator is AutoGAN's (Gong et al., ICCV 2019, https://arxiv.org/abs/1908.03835): cells that double the size,
     in each open how, how many convolutions, which norm, and whether a shortcut goes around them; unlike there, the
-    discriminator and the game are open too. Where a cell is left over it keeps the size. DCGAN's generator is a point, and its discriminator but for
-    the gradient penalty.
+    discriminator and the game are open too. Where a cell is left over it keeps the size. DCGAN's generator is a point,
+    and so is its discriminator, but for the gradient penalty.
 
     Args:
         input_shape: (Z,), the latent numbers of one image.
