@@ -106,11 +106,6 @@ class OneShot:
             raise EvaluationError(
                 f"{self.algorithm} trains a supernet as the task says: give a task, and no function of yours"
             )
-        if not task.one_loss:
-            raise EvaluationError(
-                f"{self.algorithm} trains a supernet by one loss, and task {task.name!r} ({type(task).__name__}) has "
-                f"several that play against each other: search it without oneshot="
-            )
         from archwright.oneshot.options import objectives_for
 
         objectives_for(objectives, task)

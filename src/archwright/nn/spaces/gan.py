@@ -29,7 +29,9 @@ start = searchable(_start, name="start")
 scale = searchable(_scale, name="scale")
 
 
-def gan(input_shape: Sequence[int], n_outputs: int, *, image: Sequence[int], widths: Sequence[int] = WIDTHS) -> Space:
+def gan(
+    input_shape: Sequence[int], n_outputs: int, *, image: Sequence[int] = (1, 28, 28), widths: Sequence[int] = WIDTHS
+) -> Space:
     """Generative adversarial networks: latent numbers (Z,) to images, with the discriminator and the game they play.
 
     The generator is AutoGAN's (Gong et al., ICCV 2019, https://arxiv.org/abs/1908.03835): cells that double the size,
@@ -39,7 +41,7 @@ def gan(input_shape: Sequence[int], n_outputs: int, *, image: Sequence[int], wid
 
     Args:
         input_shape: (Z,), the latent numbers of one image.
-        n_outputs: Numbers of an image.
+        n_outputs: Not used: an image has as many numbers as `image` says.
         image: Channels, height and width of an image.
         widths: Channels of the generator's last cell, and of the discriminator's first layer.
     """
