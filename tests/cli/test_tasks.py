@@ -33,6 +33,7 @@ def test_the_metrics_of_a_kind_are_those_that_its_tasks_have(kind):
         "LanguageModelling": lambda make: make(" ".join(lines), window=16),
         "Translation": lambda make: make(lines, lines[::-1], vocabulary=60),
         "Segmentation": lambda make: make(x, rng.integers(0, 3, (60, 8, 8))),
+        "ImageGeneration": lambda make: make(x),
         "Detection": lambda make: make(x * 9, [[[1, 1, 5, 6]]] * 60, [[c] for c in y], resize=(32, 32)),
         "MultiTask": lambda make: make(x, {"a": y, "b": x[:, 0, 0]}),
         "Multimodal": lambda make: make({"one": x, "two": x[:, 0]}, y),

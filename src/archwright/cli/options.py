@@ -40,10 +40,11 @@ Data = Annotated[
 Out = Annotated[str, _argument("The folder of a search.", "OUT", names.complete_run)]
 AnyOut = Annotated[str | None, _argument("The folder of a search, or its store.", "OUT", names.complete_run)]
 NewData = Annotated[
-    str,
+    str | None,
     _argument(
-        "An image, a folder of images, a .csv, .parquet, .npy, or .npz with x, for texts a .txt: raw, as for training.",
-        "DATA",
+        "An image, a folder of images, a .csv, .parquet, .npy, or .npz with x, for texts a .txt: raw, as for training. "
+        "Of a network that makes images: --samples instead.",
+        "[DATA]",
         names.complete_data,
     ),
 ]
@@ -160,7 +161,7 @@ Target = Annotated[
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, segmentation, detection, sequences, text, "
+        "What a file holds, where that is not plain: images, generation, segmentation, detection, sequences, text, "
         "translation, language, forecast, recommendation, clicks, table, classification, regression or several.",
         "KIND",
         _DATA,

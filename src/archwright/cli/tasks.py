@@ -27,6 +27,7 @@ EXAMPLES = examples(
 UCR = "ucr:"
 FILES = {
     "folder/": "one folder of images a class; or train/ and test/ with these",
+    "folder/ --kind generation": "images, with or without folders of classes: to make more like them",
     "folder/images, folder/masks": "files of the same names; or these in train/, val/ and test/",
     "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
     "(n, f); x_test, y_test; group",
@@ -59,6 +60,10 @@ CLASSES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_au
 QUANTITIES = ("rmse", "mae", "r2")
 KINDS = (
     Kind("images", "ImageClassification", CLASSES, "a folder, .npz, arrays, a Hugging Face data set"),
+    Kind(
+        "generation", "ImageGeneration", ("frechet", "precision", "recall"),
+        "with --kind: a folder of images, .npz with x, arrays",
+    ),
     Kind("sequences", "SequenceClassification", CLASSES, ".npz, arrays"),
     Kind("classification", "TabularClassification", CLASSES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("regression", "TabularRegression", QUANTITIES, ".csv, .parquet, .npz, a DataFrame, arrays"),

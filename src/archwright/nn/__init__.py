@@ -14,6 +14,7 @@ import torch
 
 from archwright.errors import did_you_mean
 from archwright.nn import (
+    adversarial,
     attention,
     causal,
     cell,
@@ -33,6 +34,7 @@ from archwright.nn import (
     translate,
 )
 from archwright.nn.activations import ACTIVATIONS, activation
+from archwright.nn.adversarial import GAMES, deployed
 from archwright.nn.cell import edges
 from archwright.nn.dense import SKIPS, UPS
 from archwright.nn.forecast import LEVELS
@@ -84,6 +86,11 @@ CentreHead = searchable(detect.CentreHead)
 PixelClassifier = searchable(dense.PixelClassifier)
 Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
 MixerBlock = searchable(forecast.MixerBlock)
+Adversarial = searchable(adversarial.Adversarial)
+Discriminator = searchable(adversarial.Discriminator)
+LatentGrid = searchable(adversarial.LatentGrid)
+UpCell = searchable(adversarial.UpCell)
+ImageHead = searchable(adversarial.ImageHead)
 Norm = searchable(norms.Norm)
 Activation = searchable(activation)
 LinearBlock = searchable(heads.LinearBlock)
@@ -94,6 +101,7 @@ __all__ = [
     "ACTIVATIONS",
     "ATTENTIONS",
     "CELLS",
+    "GAMES",
     "HEAD_POOLS",
     "INITS",
     "LEVELS",
@@ -104,6 +112,7 @@ __all__ = [
     "SKIPS",
     "UPS",
     "Activation",
+    "Adversarial",
     "AvgPool",
     "Block",
     "CausalBlock",
@@ -113,12 +122,15 @@ __all__ = [
     "ConvBlock",
     "DecoderPositions",
     "DenseBlock",
+    "Discriminator",
     "EncoderDecoder",
     "Forecaster",
     "GlobalPool",
     "Identity",
+    "ImageHead",
     "Inferred",
     "InvertedResidual",
+    "LatentGrid",
     "Level",
     "LinearBlock",
     "Loop",
@@ -145,8 +157,10 @@ __all__ = [
     "Towers",
     "TransformerBlock",
     "TransformerDecoder",
+    "UpCell",
     "Windows",
     "Zero",
+    "deployed",
     "edges",
     "initialize",
     "is_materialized",

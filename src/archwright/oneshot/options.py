@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archwright.errors import ObjectiveError, did_you_mean
+from archwright.errors import EvaluationError, ObjectiveError, did_you_mean
 from archwright.evaluator import Recipe
 from archwright.objective import Goal, Objectives
 
@@ -83,7 +83,13 @@ def objectives_for(given: Any, task: Task) -> Objectives:
 
     Raises:
         ObjectiveError: Several goals, or one that is no metric of the task.
+        EvaluationError: A task that a supernet cannot be trained for.
     """
+    if not task.one_loss:
+        raise EvaluationError(
+            f"a supernet is trained by one loss, and task {task.name!r} ({type(task).__name__}) has several that play "
+            f"against each other: search its networks one by one, as aw.search(task) does"
+        )
     own = Goal(task.metric, task.metrics[task.metric].direction)
     if given is None:
         return Objectives((own,))

@@ -278,10 +278,11 @@ def _by_metric(trial: Trial, measured: Sequence[Measurement]) -> dict[str, list[
 def _load(training: Training, trial: Trial, path: Path) -> nn.Module:
     import torch
 
-    from archwright.nn import materialize
+    from archwright.nn import deployed, materialize
 
     task = training.task
-    module = materialize(training.space.build(trial.architecture), task.input_shape, dtype=task.input_dtype)
+    built = materialize(training.space.build(trial.architecture), task.input_shape, dtype=task.input_dtype)
+    module = deployed(built)
     module.load_state_dict(torch.load(path, weights_only=True))
     return module.eval()
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from archwright.task.custom import CustomTask as CustomTask
     from archwright.task.detection import Detection as Detection
     from archwright.task.forecasting import Forecasting as Forecasting
+    from archwright.task.generation import ImageGeneration as ImageGeneration
     from archwright.task.groups import Groups as Groups
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.language import LanguageModelling as LanguageModelling
@@ -64,6 +65,7 @@ _WHERE = {
     "Groups": "groups",
     "ImageAugmentation": "augment",
     "ImageClassification": "image",
+    "ImageGeneration": "generation",
     "LanguageModelling": "language",
     "Metric": "metrics",
     "MultiTask": "multi",

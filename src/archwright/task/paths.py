@@ -25,6 +25,7 @@ __all__ = ["TABLES", "from_frame", "from_path", "made"]
 # What makes a task of each kind, by its name in `archwright.task`: imported when it is needed.
 FOLDERS = {
     "images": "ImageClassification.from_folder",
+    "generation": "ImageGeneration.from_folder",
     "segmentation": "Segmentation.from_folder",
     "detection": "Detection.from_folder",
 }
@@ -40,6 +41,7 @@ TABLES = {
 }
 ARRAYS = {
     "images": "ImageClassification",
+    "generation": "ImageGeneration",
     "sequences": "SequenceClassification",
     "segmentation": "Segmentation",
     "table": "",  # classes or quantities: the targets say
@@ -147,7 +149,7 @@ def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
 
 
 def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
-    data = read_npz(path)
+    data = read_npz(path, labelled=kind != "generation")
     kind = kind or _kind_of_arrays(data)
     if kind == "table":
         quantity = data["y"].dtype.kind == "f" and bool((data["y"] != np.round(data["y"])).any())

@@ -13,6 +13,7 @@ from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.pairs import PairInputs
+from archwright.task.pictures import Latents, Pictures
 from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
 from archwright.task.ranking import Scores
@@ -35,8 +36,9 @@ Inputs = (
     | PairInputs
     | PlainInputs
     | JoinedInputs
+    | Latents
 )
-Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several | Scores
+Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Pictures | Several | Scores
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -48,6 +50,7 @@ _INPUTS: dict[str, Any] = {
     "pairs": PairInputs,
     "plain": PlainInputs,
     "joined": JoinedInputs,
+    "latents": Latents,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),
@@ -56,6 +59,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "translations": Translations.from_json,
     "scores": lambda t: Scores(),
     "boxes": Boxes.from_json,
+    "pictures": Pictures.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),
     "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),

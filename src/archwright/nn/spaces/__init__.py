@@ -3,6 +3,7 @@
 from archwright.nn.spaces.convnet import convnet
 from archwright.nn.spaces.detector import detector
 from archwright.nn.spaces.forecast import forecast
+from archwright.nn.spaces.gan import gan
 from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
@@ -18,6 +19,7 @@ __all__ = [
     "convnet",
     "detector",
     "forecast",
+    "gan",
     "language",
     "mlp",
     "mobile",
