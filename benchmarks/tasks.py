@@ -132,6 +132,16 @@ def bccd() -> Task:
     )  # fmt: skip
 
 
+def cora() -> Task:
+    """Papers that cite each other, with the public parts: 140, 500 and 1,000 nodes."""
+    import scipy.sparse as sparse
+
+    with np.load(data_file("cora_planetoid.npz")) as file:
+        x = sparse.csr_matrix((file["x_data"], file["x_indices"], file["x_indptr"]), shape=tuple(file["shape"]))
+        parts = {"train": file["train_idx"], "validation": file["val_idx"], "test": file["test_idx"]}
+        return tasks.NodeClassification(x, file["edge_index"], file["y"], name="cora", **parts)
+
+
 def movielens() -> Task:
     """A hundred thousand ratings of films, 80/10/10 at random."""
     return tasks.Recommendation(data_file("movielens100k.parquet"), name="movielens", validation_share=1 / 9)
@@ -172,6 +182,7 @@ ROWS: dict[str, Row] = {
     "both": Row(class_and_parity, "mean", 0.985, "two networks of 4,000 parameters each: the next two rows", 6_000),
     "digit_alone": Row(lambda: class_and_parity().alone("digit"), "mean", 0.0, max_params=4_000),
     "odd_alone": Row(lambda: class_and_parity().alone("odd"), "mean", 0.0, max_params=4_000),
+    "cora": Row(cora, "accuracy", 0.80, "graph convolution of two layers 0.815 (Kipf & Welling 2017)"),
     "movielens": Row(movielens, "rmse", 0.93, "matrix factorisation as its recipe says: method fixed"),
     # What must be reached is what popularity reaches, among the simple methods: 0 only stands for it here.
     "movielens_clicks": Row(movielens_clicks, "hr10", 0.0, "popularity, and matrix factorisation: method fixed"),

@@ -55,6 +55,7 @@ SPACES = {
         SpaceName("towers", "several inputs", "a tower for each, their fusion, and layers behind it", (16,)),
         SpaceName("unet", "images", "a class for every pixel: down to small sizes and up again", (3, 64, 64)),
         SpaceName("gan", "random numbers", "images: a generator of cells that grow, and its discriminator", (64,)),
+        SpaceName("graph", "nodes of a graph", "which neighbourhoods count, and layers behind", (17, 32)),
         SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),
     )
 }

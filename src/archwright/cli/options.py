@@ -162,7 +162,7 @@ Kind = Annotated[
     str | None,
     _option(
         "What a file holds, where that is not plain: images, generation, segmentation, detection, sequences, text, "
-        "translation, language, forecast, recommendation, clicks, table, classification, regression or several.",
+        "translation, language, forecast, recommendation, clicks, nodes, table, classification, regression or several.",
         "KIND",
         _DATA,
     ),

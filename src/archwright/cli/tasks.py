@@ -32,6 +32,7 @@ FILES = {
     "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
     "(n, f); x_test, y_test; group",
     "name.json, folder/": "boxes around things, as COCO, Pascal VOC or YOLO keep them",
+    "folder/nodes.csv, folder/edges.csv": "a graph: id, features, label and split of each node; two nodes an edge",
     "name.txt": "a text: a language model, which goes on with what is begun",
     "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; "
     "--text that of texts; --horizon N forecasts; "
@@ -93,6 +94,7 @@ KINDS = (
         "clicks", "Recommendation", ("ndcg10", "hr10", "ndcg10_all", "hr10_all"),
         "the same without ratings: what is clicked next",
     ),
+    Kind("nodes", "NodeClassification", CLASSES, "a folder with nodes.csv and edges.csv, .npz with edges, arrays"),
     Kind("several", "MultiTask", ("mean",), ".csv, .parquet with --target a,b, arrays; and each target's own metrics"),
     Kind("", "Multimodal", CLASSES, "from Python: several inputs of one sample, classes or quantities"),
     Kind("", "CustomTask", ("loss",), "from Python: your Dataset, your loss, your metrics"),

@@ -22,6 +22,7 @@ from archwright.export.writing import digest
 from archwright.task import Preparation
 from archwright.task.boxes import Boxes
 from archwright.task.inputs import ImageInputs
+from archwright.task.neighbourhoods import GraphInputs, read_graph
 from archwright.task.pairs import PairInputs
 from archwright.task.pictures import Latents, Pictures, grid
 from archwright.task.pixels import Pixels
@@ -151,8 +152,12 @@ def predict(
     run = _runner(card, home, form, verify)
     preparation = Preparation.from_json(card.preparation) if card.preparation is not None else None
     texts = preparation is not None and isinstance(preparation.features, (TextInputs, SourceInputs))
+    raw: Any
     if samples is not None or data is None:
         raw, names = _drawn(samples, data, preparation, seed), None
+    elif preparation is not None and isinstance(preparation.features, GraphInputs):
+        read = read_graph(data)
+        raw, names = read.graph, list(read.ids) or None
     else:
         raw, names = read_raw(data, texts=texts) if isinstance(data, (str, Path)) else (data, None)
     if texts and preparation is not None and isinstance(preparation.targets, NextTokens):

@@ -24,6 +24,7 @@ from archwright.nn import (
     detect,
     forecast,
     heads,
+    hops,
     mobile,
     norms,
     pool,
@@ -39,6 +40,7 @@ from archwright.nn.cell import edges
 from archwright.nn.dense import SKIPS, UPS
 from archwright.nn.forecast import LEVELS
 from archwright.nn.heads import HEAD_POOLS
+from archwright.nn.hops import HOPS
 from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
 from archwright.nn.init import INITS, initialize
 from archwright.nn.norms import NORMS
@@ -68,6 +70,7 @@ Pool = searchable(pool.Pool)
 MaxPool = searchable(pool.MaxPool)
 AvgPool = searchable(pool.AvgPool)
 GlobalPool = searchable(pool.GlobalPool)
+Hops = searchable(hops.Hops)
 Recommender = searchable(recommend.Recommender)
 Recurrent = searchable(recurrent.Recurrent)
 SelfAttention = searchable(attention.SelfAttention)
@@ -103,6 +106,7 @@ __all__ = [
     "CELLS",
     "GAMES",
     "HEAD_POOLS",
+    "HOPS",
     "INITS",
     "LEVELS",
     "MEETINGS",
@@ -126,6 +130,7 @@ __all__ = [
     "EncoderDecoder",
     "Forecaster",
     "GlobalPool",
+    "Hops",
     "Identity",
     "ImageHead",
     "Inferred",

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from archwright.task.named import NamedData as NamedData
     from archwright.task.named import load as load
     from archwright.task.named import names as names
+    from archwright.task.neighbourhoods import GraphInputs as GraphInputs
+    from archwright.task.nodes import NodeClassification as NodeClassification
     from archwright.task.preparation import Preparation as Preparation
     from archwright.task.reading import read_raw as read_raw
     from archwright.task.recommendation import Recommendation as Recommendation
@@ -62,6 +64,7 @@ _WHERE = {
     "CustomTask": "custom",
     "Detection": "detection",
     "Forecasting": "forecasting",
+    "GraphInputs": "neighbourhoods",
     "Groups": "groups",
     "ImageAugmentation": "augment",
     "ImageClassification": "image",
@@ -72,6 +75,7 @@ _WHERE = {
     "Multimodal": "multimodal",
     "NamedData": "named",
     "NoAugmentation": "augment",
+    "NodeClassification": "nodes",
     "Part": "task",
     "PixelAugmentation": "augment",
     "Preparation": "preparation",

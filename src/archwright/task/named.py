@@ -271,9 +271,9 @@ def load(name: str | Path | Any, **options: Any) -> Task:
             `DatasetDict`, of images, of texts or of columns, with labels.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
             ``kind="images"``, ``"generation"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"text"``,
-            ``"translation"``, ``"forecast"``, ``"recommendation"``, ``"clicks"``, ``"several"``, ``"table"``,
-            ``"classification"`` or ``"regression"`` says what they hold where that is not plain; ``horizon=`` says
-            forecast too. Data of images by name take ``kind="generation"`` as well.
+            ``"translation"``, ``"forecast"``, ``"recommendation"``, ``"clicks"``, ``"nodes"``, ``"several"``,
+            ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where that is not plain;
+            ``horizon=`` says forecast too. Data of images by name take ``kind="generation"`` as well.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.

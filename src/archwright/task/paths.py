@@ -28,6 +28,7 @@ FOLDERS = {
     "generation": "ImageGeneration.from_folder",
     "segmentation": "Segmentation.from_folder",
     "detection": "Detection.from_folder",
+    "nodes": "NodeClassification.from_folder",
 }
 TABLES = {
     "classification": "TabularClassification",
@@ -57,12 +58,15 @@ def from_path(path: Path, options: Mapping[str, Any]) -> Task:
     settings = dict(options)
     kind = settings.pop("kind", None)
     if path.is_dir():
+        kind = kind or ("nodes" if (path / "nodes.csv").is_file() else None)
         kind = kind or ("detection" if holds_boxes(path) else "segmentation" if holds_masks(path) else "images")
         return made(_maker(FOLDERS, kind, path), {"path": path, **settings}, str(path))
     settings = {"name": path.stem, "source": str(path), **settings}
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".parquet"):
         return _from_table(path, kind, settings)
+    if suffix == ".npz" and (kind == "nodes" or (kind is None and _holds_edges(path))):
+        return made(_named(FOLDERS["nodes"]), {"path": path, **settings}, str(path))
     if suffix == ".npz":
         return _from_arrays(path, kind, settings)
     if suffix == ".json":
@@ -159,6 +163,15 @@ def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task
             settings = {"test": (data["x_test"], data["y_test"]), **settings}
         data = {"data": data["x"], "y": data["y"], **{k: data[k] for k in ("group", "group_test") if k in data}}
     return made(_maker(ARRAYS, kind, path), {**data, **settings}, str(path))
+
+
+def _holds_edges(path: Path) -> bool:
+    """Whether a file holds a graph; one that cannot be read does not."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return bool({"edges", "edge_index"} & set(file))
+    except Exception:  # whoever reads it next says what is wrong
+        return False
 
 
 def _kind_of_arrays(data: Mapping[str, np.ndarray]) -> str:

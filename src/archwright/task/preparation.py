@@ -12,6 +12,7 @@ from archwright.errors import DataError
 from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.neighbourhoods import GraphInputs
 from archwright.task.pairs import PairInputs
 from archwright.task.pictures import Latents, Pictures
 from archwright.task.pieces import JoinedInputs
@@ -37,6 +38,7 @@ Inputs = (
     | PlainInputs
     | JoinedInputs
     | Latents
+    | GraphInputs
 )
 Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Pictures | Several | Scores
 
@@ -51,6 +53,7 @@ _INPUTS: dict[str, Any] = {
     "plain": PlainInputs,
     "joined": JoinedInputs,
     "latents": Latents,
+    "graph": GraphInputs,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),

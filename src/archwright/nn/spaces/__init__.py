@@ -4,6 +4,7 @@ from archwright.nn.spaces.convnet import convnet
 from archwright.nn.spaces.detector import detector
 from archwright.nn.spaces.forecast import forecast
 from archwright.nn.spaces.gan import gan
+from archwright.nn.spaces.graph import graph
 from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
@@ -20,6 +21,7 @@ __all__ = [
     "detector",
     "forecast",
     "gan",
+    "graph",
     "language",
     "mlp",
     "mobile",
