@@ -27,6 +27,7 @@ from archwright.nn import (
     norms,
     pool,
     recurrent,
+    sound,
     tokens,
     towers,
     translate,
@@ -75,6 +76,8 @@ EncoderDecoder = searchable(translate.EncoderDecoder)
 RecurrentDecoder = searchable(translate.RecurrentDecoder)
 TransformerDecoder = searchable(translate.TransformerDecoder)
 DecoderPositions = searchable(translate.DecoderPositions)
+LogMel = searchable(sound.LogMel)
+AsImage = searchable(sound.AsImage)
 Towers = searchable(towers.Towers)
 Level = searchable(dense.Level, flow=dense.level_flow)
 CentreHead = searchable(detect.CentreHead)
@@ -100,6 +103,7 @@ __all__ = [
     "SKIPS",
     "UPS",
     "Activation",
+    "AsImage",
     "AvgPool",
     "Block",
     "CausalBlock",
@@ -117,6 +121,7 @@ __all__ = [
     "InvertedResidual",
     "Level",
     "LinearBlock",
+    "LogMel",
     "Loop",
     "MaxPool",
     "MixerBlock",
