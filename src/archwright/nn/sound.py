@@ -43,21 +43,26 @@ def mel_filters(sample_rate: int, n_fft: int, mels: int) -> np.ndarray:
 
 
 def fourier_size(sample_rate: int, window: int, mels: int) -> int:
-    """The smallest power of two that holds a window, and whose frequencies are so near that no band is empty.
+    """The smallest size that holds a window, and whose frequencies are so near each other that no band is empty.
 
     >>> fourier_size(8000, 200, 40), fourier_size(8000, 128, 64)
-    (256, 256)
+    (200, 188)
     """
-    size = 2 ** math.ceil(math.log2(max(2, window)))
+    size = window
     while not mel_filters(sample_rate, size, mels).any(1).all():
-        size *= 2
+        size += 4
     return size
 
 
 class _Spectrogram(nn.Module):
-    """(B, 1, T) -> (B, mels, 1 + T // hop), the middle of the first frame being the first sample."""
+    """(B, 1, T) -> (B, mels, 1 + T // hop), the middle of the first frame being the first sample.
 
-    waves: Tensor
+    The Fourier transform is a product with cosines and sines, which every format has. Both are counted from the middle
+    of a frame: there one is even and the other odd, so each needs half of the frame, folded, and half as many products.
+    """
+
+    cosines: Tensor
+    sines: Tensor
     filters: Tensor
 
     def __init__(self, sample_rate: int, mels: int, window: int, hop: int):
@@ -65,15 +70,14 @@ class _Spectrogram(nn.Module):
         n_fft = fourier_size(sample_rate, window, mels)
         filters = mel_filters(sample_rate, n_fft, mels)
         used = np.flatnonzero(filters.any(0))
-        # Hann's window, periodic as for spectra, around the waves that a discrete Fourier transform multiplies with.
-        time = np.arange(window)
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * time / window)
-        angles = 2 * np.pi * used[:, None] * time / n_fft
-        waves = np.concatenate([np.cos(angles), np.sin(angles)]) * hann
-        self.hop, self.pad = hop, window // 2
-        # Buffers, for nothing of them is learnt: a convolution with waves is a Fourier transform in every format.
-        self.register_buffer("waves", torch.tensor(waves[:, None], dtype=torch.float32))
-        self.register_buffer("filters", torch.tensor(filters[:, used, None], dtype=torch.float32))
+        self.half, self.hop = window // 2, hop
+        away = np.arange(self.half)[:, None]  # from the middle, where Hann's window is 1
+        hann = 0.5 + 0.5 * np.cos(np.pi * away / self.half)
+        angles = 2 * np.pi * used * away / n_fft
+        # Buffers, for nothing of them is learnt. The middle is met from either side.
+        self.register_buffer("cosines", _float(hann * np.cos(angles) * np.where(away == 0, 0.5, 1.0)))
+        self.register_buffer("sines", _float(hann * np.sin(angles)))
+        self.register_buffer("filters", _float(filters[:, used].T))
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
@@ -83,9 +87,15 @@ class _Spectrogram(nn.Module):
         return self._of(x)
 
     def _of(self, x: Tensor) -> Tensor:
-        real, imaginary = F.conv1d(x, self.waves, stride=self.hop, padding=self.pad).chunk(2, 1)
-        energy = F.conv1d(real * real + imaginary * imaginary, self.filters)
-        return torch.log(energy + FLOOR)
+        frames = F.pad(x, (self.half, self.half)).squeeze(1).unfold(1, 2 * self.half, self.hop)
+        after, before = frames[:, :, self.half :], frames[:, :, 1 : self.half + 1].flip(2)
+        real, imaginary = (after + before) @ self.cosines, (after - before) @ self.sines
+        energy = (real * real + imaginary * imaginary) @ self.filters
+        return torch.log(energy + FLOOR).transpose(1, 2)
+
+
+def _float(array: np.ndarray) -> Tensor:
+    return torch.tensor(array, dtype=torch.float32)
 
 
 class _Masks(nn.Module):
@@ -129,7 +139,7 @@ class LogMel(Block):
         super().__init__()
         at_least("LogMel", 1, sample_rate=sample_rate, mels=mels)
         fraction("LogMel", mask=mask)
-        self.window, self.hop = (round(sample_rate * ms / 1000) for ms in (window_ms, hop_ms))
+        self.window, self.hop = 2 * round(sample_rate * window_ms / 2000), round(sample_rate * hop_ms / 1000)
         for name, samples, ms in (("window_ms", self.window, window_ms), ("hop_ms", self.hop, hop_ms)):
             if samples < (2 if name == "window_ms" else 1):
                 raise SpaceError(f"LogMel: {name}={ms!r} is {samples} samples at {sample_rate} a second: take more")
