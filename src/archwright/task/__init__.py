@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archwright.task.audio import AudioClassification as AudioClassification
+    from archwright.task.audio_augment import AudioAugmentation as AudioAugmentation
     from archwright.task.augment import (
         ImageAugmentation as ImageAugmentation,
     )
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from archwright.task.translation import Translation as Translation
 
 _WHERE = {
+    "AudioAugmentation": "audio_augment",
+    "AudioClassification": "audio",
     "BoxAugmentation": "box_augment",
     "CustomTask": "custom",
     "Detection": "detection",

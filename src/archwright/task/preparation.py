@@ -11,6 +11,7 @@ from torch import Tensor
 from archwright.errors import DataError
 from archwright.task.boxes import Boxes
 from archwright.task.forecasts import Forecasts
+from archwright.task.clips import AudioInputs
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
@@ -24,13 +25,22 @@ from archwright.task.windows import WindowInputs
 __all__ = ["Preparation"]
 
 Inputs = (
-    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs
+    ImageInputs
+    | SequenceInputs
+    | AudioInputs
+    | TableInputs
+    | TextInputs
+    | SourceInputs
+    | WindowInputs
+    | PlainInputs
+    | JoinedInputs
 )
 Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
     "sequences": SequenceInputs,
+    "audio": AudioInputs,
     "table": TableInputs,
     "texts": TextInputs,
     "sources": SourceInputs,

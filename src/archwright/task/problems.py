@@ -66,7 +66,7 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         task: The learning problem.
         test: Its test part: nothing is read of it but whether its inputs are in training too.
-        facts: Of its data: ``left_out`` columns, ``skipped_images``, and ``groups`` with their counts.
+        facts: Of its data: ``left_out`` columns, ``skipped_images``, ``skipped_clips``, and ``groups`` with their counts.
     """
     found = _shared({"training": task.train, "validation": task.validation, "test": test})
     constant = _constant(task)
@@ -76,6 +76,8 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
         found.append(f"left out, for every row holds another text: {_listed('column', facts['left_out'])}")
     if facts.get("skipped_images"):
         found.append(f"left out, for it cannot be read: {_listed('image', facts['skipped_images'])}")
+    if facts.get("skipped_clips"):
+        found.append(f"left out, for it cannot be read: {_listed('clip', facts['skipped_clips'])}")
     for part in ("validation", "test"):
         counts = {label: n[part] for label, n in (facts.get("groups") or {}).items()}
         few = [f"{label} ({n})" for label, n in counts.items() if 0 < n < LEAST]

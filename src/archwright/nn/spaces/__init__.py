@@ -1,5 +1,6 @@
 """Default spaces: rich around networks that are good for their size, from some thousand parameters up."""
 
+from archwright.nn.spaces.audio import audio
 from archwright.nn.spaces.convnet import convnet
 from archwright.nn.spaces.detector import detector
 from archwright.nn.spaces.forecast import forecast
@@ -14,6 +15,7 @@ from archwright.nn.spaces.translation import translation
 from archwright.nn.spaces.unet import unet
 
 __all__ = [
+    "audio",
     "convnet",
     "detector",
     "forecast",

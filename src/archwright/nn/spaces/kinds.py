@@ -28,6 +28,7 @@ __all__ = [
     "separable",
     "stage",
     "staged",
+    "temporal",
 ]
 
 
@@ -55,3 +56,4 @@ recurrent = searchable(_in_order, flow=sequential_flow, name="recurrent")
 separable = searchable(_in_order, flow=sequential_flow, name="separable")
 stage = searchable(_in_order, flow=sequential_flow, name="stage")
 staged = searchable(_in_order, flow=sequential_flow, name="staged")
+temporal = searchable(_in_order, flow=sequential_flow, name="temporal")
