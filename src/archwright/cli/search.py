@@ -80,6 +80,9 @@ def search(
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
     on_bad_box: options.OnBadBox = None,
+    resample: options.Resample = None,
+    clip_seconds: options.ClipSeconds = None,
+    on_bad_clip: options.OnBadClip = None,
     out: options.OutFolder = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -101,7 +104,7 @@ def search(
         budget = options.DEFAULT_BUDGET
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, on_bad_box=on_bad_box, text=text,
-        horizon=horizon, context=context, season=season, time=time, group=group,
+        horizon=horizon, context=context, season=season, time=time, group=group, resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:

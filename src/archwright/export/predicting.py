@@ -21,6 +21,7 @@ from archwright.export.pictures import boxes_in, draw
 from archwright.export.writing import digest
 from archwright.task import Preparation
 from archwright.task.boxes import Boxes
+from archwright.task.clips import AudioInputs
 from archwright.task.inputs import ImageInputs
 from archwright.task.pixels import Pixels
 from archwright.task.reading import read_raw
@@ -99,7 +100,7 @@ def predict(
 
     Args:
         folder: What a search or `export` wrote.
-        data: A path: an image, a folder of images, a CSV or Parquet file with a header, an ``.npy`` file or an ``.npz``
+        data: A path: an image or a sound, a folder of them, a CSV or Parquet file with a header, an ``.npy`` file or an ``.npz``
             file with ``x``, for texts also a ``.txt`` file with one in each line; or the same as a list, arrays,
             tensors, a DataFrame. Raw, as the task was given it. A forecast goes on after the last row of each series.
         form: ``"source"``, ``"pt2"`` or ``"onnx"``; by default the first that is there. ``source`` executes the
@@ -118,7 +119,7 @@ def predict(
     run = _runner(card, home, form, verify)
     preparation = Preparation.from_json(card.preparation) if card.preparation is not None else None
     texts = preparation is not None and isinstance(preparation.features, (TextInputs, SourceInputs))
-    raw, names = read_raw(data, texts=texts) if isinstance(data, (str, Path)) else (data, None)
+    raw, names = _read(data, preparation, texts) if isinstance(data, (str, Path)) else (data, None)
     if texts and preparation is not None and isinstance(preparation.targets, NextTokens):
         features: Any = preparation.features
         begun = features.column_of(raw)
@@ -146,6 +147,13 @@ def predict(
             continue
         answers += _answers(names[start : start + size], output, card, preparation)
     return answers
+
+
+def _read(data: str | Path, preparation: Preparation | None, texts: bool) -> tuple[Any, list[str]]:
+    """What is at a path, raw, and what each sample of it is called."""
+    if preparation is not None and isinstance(preparation.features, AudioInputs):
+        return preparation.features.read(Path(data))
+    return read_raw(data, texts=texts)
 
 
 def _boxes(names: list[str], output: Tensor, raw: Any, preparation: Preparation) -> list[Prediction]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from archwright.errors import DataError
 from archwright.task.problems import Problems
+from archwright.task.reading import read_raw
 from archwright.task.sounds import Clip, clip_list, resampled, sound_column, sound_files
 from archwright.task.table import as_frame, read_table
 
@@ -62,6 +63,10 @@ class AudioInputs:
 
     def read(self, path: Path) -> tuple[list[Any], list[str]]:
         """Clips by a path: a sound file, a folder of them, or a table of their names; and what each is called."""
+        if not path.exists():
+            raise DataError(f"data {str(path)!r} do not exist: give a sound file, a folder of them, or a table of names")
+        if path.suffix.lower() in (".npy", ".npz"):
+            return read_raw(path)
         if path.is_dir():
             files = sound_files(path)
             if not files:

@@ -157,9 +157,9 @@ def _clip(item: Any, sample_rate: int | None) -> Clip:
         if sample_rate is None:
             raise DataError("is an array: say how many samples a second arrays have, such as sample_rate=16000")
         samples, rate = (item.detach().cpu().numpy() if isinstance(item, Tensor) else np.asarray(item)), sample_rate
-    samples = _mono(samples)
     if samples.size == 0:
         raise DataError("holds no sample: remove it")
+    samples = _mono(samples)
     if not np.isfinite(samples).all():
         raise DataError("holds NaN or infinite samples: repair or remove it")
     return Clip(samples, rate)
