@@ -148,7 +148,13 @@ def test_linear_regression_is_a_point_of_mlp():
 
 @pytest.mark.parametrize(
     ("make", "shape"),
-    [(spaces.convnet, (7,)), (spaces.mobile, (7,)), (spaces.sequence, (1, 8, 8)), (spaces.audio, (8,)), (spaces.mlp, (1, 2, 3, 4))],
+    [
+        (spaces.convnet, (7,)),
+        (spaces.mobile, (7,)),
+        (spaces.sequence, (1, 8, 8)),
+        (spaces.audio, (8,)),
+        (spaces.mlp, (1, 2, 3, 4)),
+    ],
 )
 def test_a_space_says_which_inputs_it_takes(make, shape):
     with pytest.raises(SpaceError, match=f"{make.__name__} takes inputs of shape"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class AudioClassification(Task):
 
     default_space = "audio"
     spaces = ("audio",)
+    recipe: Mapping[str, Any] = {"epochs": 30}
 
     def __init__(
         self,

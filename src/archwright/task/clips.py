@@ -64,7 +64,9 @@ class AudioInputs:
     def read(self, path: Path) -> tuple[list[Any], list[str]]:
         """Clips by a path: a sound file, a folder of them, or a table of their names; and what each is called."""
         if not path.exists():
-            raise DataError(f"data {str(path)!r} do not exist: give a sound file, a folder of them, or a table of names")
+            raise DataError(
+                f"data {str(path)!r} do not exist: give a sound file, a folder of them, or a table of names"
+            )
         if path.suffix.lower() in (".npy", ".npz"):
             return read_raw(path)
         if path.is_dir():

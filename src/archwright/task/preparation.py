@@ -10,8 +10,8 @@ from torch import Tensor
 
 from archwright.errors import DataError
 from archwright.task.boxes import Boxes
-from archwright.task.forecasts import Forecasts
 from archwright.task.clips import AudioInputs
+from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
