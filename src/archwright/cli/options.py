@@ -31,8 +31,8 @@ def _argument(help: str, metavar: str, complete: Callable[..., Any] | None = Non
 Data = Annotated[
     str,
     _argument(
-        "A name (see 'archwright tasks'), a folder with one folder of images or sounds a class or with images and masks, "
-        "an .npz, a .csv or .parquet.",
+        "A name (see 'archwright tasks'), a folder with one folder of images or sounds a class or with images and "
+        "masks, an .npz, a .csv or .parquet.",
         "DATA",
         names.complete_data,
     ),

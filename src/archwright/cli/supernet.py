@@ -86,7 +86,8 @@ def train(
     seconds = _seconds(budget)
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
-        season=season, time=time, group=group, resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
+        season=season, time=time, group=group, resample=resample,
+        seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on(f"reading {data}")

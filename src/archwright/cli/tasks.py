@@ -118,7 +118,8 @@ def tasks(
             waiting.on(f"reading {data}")
             reading = learning.data_options(
                 target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon,
-                context=context, season=season, time=time, group=group, resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
+                context=context, season=season, time=time, group=group, resample=resample,
+                seconds=clip_seconds, on_bad_clip=on_bad_clip,
             )  # fmt: skip
             found = learning.load_task(data, reading)
             waiting.stop()

@@ -27,8 +27,8 @@ def mel_filters(sample_rate: int, n_fft: int, mels: int) -> np.ndarray:
     """Triangles over the frequencies of a Fourier transform: (mels, n_fft // 2 + 1) float64, each of height 1.
 
     Their corners are equally far apart in mel, from 0 Hz to half the sample rate, where mel is
-    ``2595 log10(1 + f / 700)``: O'Shaughnessy, *Speech Communication*, 1987, as in section 5.4 of The HTK Book (Young et
-    al., 2006).
+    ``2595 log10(1 + f / 700)``: O'Shaughnessy, *Speech Communication*, 1987, as in section 5.4 of The HTK Book (Young
+    et al., 2006).
 
     Args:
         sample_rate: Samples a second.
@@ -70,9 +70,9 @@ class _Spectrogram(nn.Module):
         n_fft = fourier_size(sample_rate, window, mels)
         filters = mel_filters(sample_rate, n_fft, mels)
         used = np.flatnonzero(filters.any(0))
-        self.half, self.hop = window // 2, hop
-        away = np.arange(self.half)[:, None]  # from the middle, where Hann's window is 1
-        hann = 0.5 + 0.5 * np.cos(np.pi * away / self.half)
+        self.reach, self.hop = window // 2, hop
+        away = np.arange(self.reach)[:, None]  # from the middle, where Hann's window is 1
+        hann = 0.5 + 0.5 * np.cos(np.pi * away / self.reach)
         angles = 2 * np.pi * used * away / n_fft
         # Buffers, for nothing of them is learnt. The middle is met from either side.
         self.register_buffer("cosines", _float(hann * np.cos(angles) * np.where(away == 0, 0.5, 1.0)))
@@ -87,8 +87,8 @@ class _Spectrogram(nn.Module):
         return self._of(x)
 
     def _of(self, x: Tensor) -> Tensor:
-        frames = F.pad(x, (self.half, self.half)).squeeze(1).unfold(1, 2 * self.half, self.hop)
-        after, before = frames[:, :, self.half :], frames[:, :, 1 : self.half + 1].flip(2)
+        frames = F.pad(x, (self.reach, self.reach)).squeeze(1).unfold(1, 2 * self.reach, self.hop)
+        after, before = frames[:, :, self.reach :], frames[:, :, 1 : self.reach + 1].flip(2)
         real, imaginary = (after + before) @ self.cosines, (after - before) @ self.sines
         energy = (real * real + imaginary * imaginary) @ self.filters
         return torch.log(energy + FLOOR).transpose(1, 2)
@@ -121,9 +121,9 @@ class _Masks(nn.Module):
 class LogMel(Block):
     """A log-mel spectrogram, standardised band by band (batch norm). Shapes: (B, 1, T) -> (B, mels, 1 + T // hop).
 
-    A front end for sound, inside the network, so that this reads raw samples wherever it is exported to. Masks are those
-    of Park et al., *SpecAugment*, Interspeech 2019 (https://arxiv.org/abs/1904.08779), one of bands and one of frames,
-    without warping in time.
+    A front end for sound, inside the network, so that this reads raw samples wherever it is exported to. Masks are
+    those of Park et al., *SpecAugment*, Interspeech 2019 (https://arxiv.org/abs/1904.08779), one of bands and one of
+    frames, without warping in time.
 
     Args:
         sample_rate: Samples a second of what comes in.
