@@ -66,7 +66,7 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         task: The learning problem.
         test: Its test part: nothing is read of it but whether its inputs are in training too.
-        facts: Of its data: ``left_out`` columns, ``skipped_images``, ``skipped_clips``, and ``groups`` with their counts.
+        facts: Of its data: ``left_out`` columns, ``skipped_images``, ``skipped_clips``, ``groups`` with their counts.
     """
     found = _shared({"training": task.train, "validation": task.validation, "test": test})
     constant = _constant(task)

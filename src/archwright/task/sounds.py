@@ -85,8 +85,8 @@ def _labelled(folder: Path) -> list[tuple[Path, str]]:
     if not any(held.values()):
         loose = len(sound_files(folder))
         problems.add(
-            f"folder {str(folder)!r} holds {loose or 'no'} sound file{'s' * (loose != 1)} and no class folders of them: "
-            f"put those of each class into a folder of its own, whose name is the label ({_suffixes()})"
+            f"folder {str(folder)!r} holds {loose or 'no'} sound file{'s' * (loose != 1)} and no class folders of "
+            f"them: put those of each class into a folder of its own, whose name is the label ({_suffixes()})"
         )
     problems.check()
     return [(file, name) for name, files in held.items() for file in files]
