@@ -161,7 +161,7 @@ Target = Annotated[
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, segmentation, detection, sequences, audio, text, "
+        "What a file holds, where that is not plain: images, segmentation, detection, sequences, audio, speech, text, "
         "translation, language, forecast, table, classification, regression or several.",
         "KIND",
         _DATA,

@@ -64,6 +64,10 @@ KINDS = (
         "audio", "AudioClassification", CLASSES,
         "a folder of sounds, .csv, .parquet with their names, .npz, arrays, lists",
     ),
+    Kind(
+        "speech", "SpeechRecognition", ("wer", "cer"),
+        "a folder of sounds with a .txt beside each, .csv, .parquet with files and texts, arrays and texts",
+    ),
     Kind("classification", "TabularClassification", CLASSES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("regression", "TabularRegression", QUANTITIES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("text", "TextClassification", CLASSES, ".csv, .parquet, lists of texts, a Hugging Face data set"),

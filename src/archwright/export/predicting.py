@@ -102,7 +102,8 @@ def predict(
         folder: What a search or `export` wrote.
         data: A path: an image or a sound, a folder of them, a CSV or Parquet file with a header, an ``.npy`` file or an
             ``.npz`` file with ``x``, for texts also a ``.txt`` file with one in each line; or the same as a list,
-            arrays, tensors, a DataFrame. Raw, as the task was given it. A forecast goes on after the last row of each series.
+            arrays, tensors, a DataFrame. Raw, as the task was given it. A forecast goes on after the last row of each
+            series.
         form: ``"source"``, ``"pt2"`` or ``"onnx"``; by default the first that is there. ``source`` executes the
             folder's model.py: use only folders that you trust.
         verify: Refuse files whose content changed since the export.

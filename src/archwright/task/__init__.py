@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from archwright.task.reading import read_raw as read_raw
     from archwright.task.segmentation import Segmentation as Segmentation
     from archwright.task.sequence import SequenceClassification as SequenceClassification
+    from archwright.task.speech import SpeechRecognition as SpeechRecognition
     from archwright.task.tabular import (
         TabularClassification as TabularClassification,
     )
@@ -79,6 +80,7 @@ _WHERE = {
     "Segmentation": "segmentation",
     "SequenceAugmentation": "augment",
     "SequenceClassification": "sequence",
+    "SpeechRecognition": "speech",
     "TableAugmentation": "augment",
     "TabularClassification": "tabular",
     "TabularRegression": "tabular",

@@ -26,6 +26,7 @@ __all__ = ["TABLES", "from_frame", "from_path", "made"]
 # What makes a task of each kind, by its name in `archwright.task`: imported when it is needed.
 FOLDERS = {
     "audio": "AudioClassification.from_folder",
+    "speech": "SpeechRecognition.from_folder",
     "images": "ImageClassification.from_folder",
     "segmentation": "Segmentation.from_folder",
     "detection": "Detection.from_folder",
@@ -36,6 +37,7 @@ TABLES = {
     "text": "TextClassification.from_table",
     "translation": "Translation.from_table",
     "audio": "AudioClassification.from_table",
+    "speech": "SpeechRecognition.from_table",
     "forecast": "Forecasting",
     "several": "MultiTask.from_table",
 }
@@ -48,7 +50,7 @@ ARRAYS = {
     "classification": "TabularClassification",
     "regression": "TabularRegression",
 }
-SOUNDS = ("audio",)
+SOUNDS = ("audio", "speech")
 HOLDS: dict[str, Callable[[Path], bool]] = {
     "detection": holds_boxes,
     "segmentation": holds_masks,

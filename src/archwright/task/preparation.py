@@ -19,6 +19,7 @@ from archwright.task.several import Several
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
 from archwright.task.tokens import TextInputs
+from archwright.task.transcripts import Transcripts
 from archwright.task.translations import SourceInputs, Translations
 from archwright.task.windows import WindowInputs
 
@@ -35,7 +36,7 @@ Inputs = (
     | PlainInputs
     | JoinedInputs
 )
-Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several
+Targets = Classes | Quantities | NextTokens | Translations | Transcripts | Forecasts | Pixels | Boxes | Several
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -53,6 +54,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "quantities": lambda t: Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"])),
     "next tokens": lambda t: NextTokens(),
     "translations": Translations.from_json,
+    "transcripts": Transcripts.from_json,
     "boxes": Boxes.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),

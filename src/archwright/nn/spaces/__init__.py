@@ -9,6 +9,7 @@ from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
 from archwright.nn.spaces.sequence import sequence
 from archwright.nn.spaces.shared import shared
+from archwright.nn.spaces.speech import speech
 from archwright.nn.spaces.text import text
 from archwright.nn.spaces.towers import towers
 from archwright.nn.spaces.translation import translation
@@ -24,6 +25,7 @@ __all__ = [
     "mobile",
     "sequence",
     "shared",
+    "speech",
     "text",
     "towers",
     "translation",

@@ -8,6 +8,7 @@ from archwright.nn.connect import sequential_flow
 from archwright.space import searchable
 
 __all__ = [
+    "all_frames",
     "attention",
     "average",
     "causal",
@@ -17,13 +18,16 @@ __all__ = [
     "convolution",
     "decoder",
     "early",
+    "eighth",
     "fine",
+    "half",
     "inverted",
     "late",
     "level",
     "linear",
     "mixer",
     "pooled",
+    "quarter",
     "recurrent",
     "separable",
     "stage",
@@ -57,3 +61,7 @@ separable = searchable(_in_order, flow=sequential_flow, name="separable")
 stage = searchable(_in_order, flow=sequential_flow, name="stage")
 staged = searchable(_in_order, flow=sequential_flow, name="staged")
 temporal = searchable(_in_order, flow=sequential_flow, name="temporal")
+all_frames = searchable(_in_order, flow=sequential_flow, name="all_frames")
+half = searchable(_in_order, flow=sequential_flow, name="half")
+quarter = searchable(_in_order, flow=sequential_flow, name="quarter")
+eighth = searchable(_in_order, flow=sequential_flow, name="eighth")
