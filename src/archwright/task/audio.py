@@ -224,8 +224,8 @@ class Skipped:
         own = Problems()
         x = list(x) if not hasattr(x, "ndim") else x
         clips = clip_list(x, where, own, sample_rate)
-        for values in beside[:1]:
-            problems.of(check_lengths, clips, values, where)
+        if beside and beside[0] is not None:
+            problems.of(check_lengths, clips, beside[0], where)
         kept = [i for i, clip in enumerate(clips) if clip is not None]
         found = [clip for clip in clips if clip is not None]
         if self.on_bad_clip == "stop" or not found or len(found) == len(clips):
