@@ -1,4 +1,4 @@
-"""Connected digits, made of single ones: clips of the Free Spoken Digit Dataset of one speaker, joined by short silences.
+"""Connected digits, made of single ones: clips of one speaker of the Free Spoken Digit Dataset, joined by silence.
 
 The data set has no sentences of its own. What is made here is harder than single digits, since nobody says where one
 ends, and easier than speech, since each digit was spoken alone and nothing else is said.

@@ -256,9 +256,9 @@ def load(name: str | Path | Any, **options: Any) -> Task:
             ``.parquet`` file, a COCO file (``.json``), or a ``.txt`` file, which becomes a language model; or a
             `datasets.Dataset` or `DatasetDict`, of images, of texts or of columns, with labels.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"audio"``, ``"speech"``, ``"text"``,
-            ``"translation"``, ``"forecast"``, ``"several"``, ``"table"``, ``"classification"`` or ``"regression"`` says
-            what they hold where that is not plain; ``horizon=`` says forecast too.
+            ``kind="images"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"audio"``, ``"speech"``,
+            ``"text"``, ``"translation"``, ``"forecast"``, ``"several"``, ``"table"``, ``"classification"`` or
+            ``"regression"`` says what they hold where that is not plain; ``horizon=`` says forecast too.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.

@@ -110,15 +110,15 @@ class SpeechRecognition(Task):
         problems, skipped = Problems(), Skipped(on_bad_clip)
         given = {"train": (x, y), "validation": (x_validation, y_validation), "test": (x_test, y_test)}
         read: dict[str, tuple[list[Clip], list[str]]] = {}
-        for part, (clips, texts) in given.items():
+        for which, (clips, said_of_it) in given.items():
             if clips is not None:
-                read[part] = _read(problems, skipped, clips, texts, part, sample_rate)
+                read[which] = _read(problems, skipped, clips, said_of_it, which, sample_rate)
         problems.check()
         rate = resample or usual_rate(read["train"][0])
-        data = {part: (clips_at_one_rate(clips, rate), np.array(texts)) for part, (clips, texts) in read.items()}
+        data = {which: (clips_at_one_rate(c, rate), np.array(t)) for which, (c, t) in read.items()}
         heard, said = data.pop("train")
         rows = parts_of(len(heard), split_seed, test_share, validation_share, set(data))
-        data = {**{part: (heard[at], said[at]) for part, at in rows.items()}, **data}
+        data = {**{which: (heard[at], said[at]) for which, at in rows.items()}, **data}
         heard, said = data["train"]
         if not len(heard):
             raise DataError(f"no clip is left for training, of {len(read['train'][0])}: give more, or smaller shares")
@@ -129,7 +129,7 @@ class SpeechRecognition(Task):
         data["train"] = heard[kept], said[kept]
         texts = Transcripts.of(said[kept].tolist(), level, lowercase)
         inputs = AudioInputs(rate, length, sample_rate, column, centred=False)
-        tokens = {part: texts.encode(words.tolist()) for part, (_, words) in data.items()}
+        tokens = {which: texts.encode(words.tolist()) for which, (_, words) in data.items()}
         references: tuple[str, ...] = ()
 
         def part(which: str) -> Part:
@@ -137,7 +137,7 @@ class SpeechRecognition(Task):
             clips, words = data[which]
             numbers = torch.arange(len(words)).unsqueeze(1) + len(references)
             references += tuple(texts.plain(text) for text in words.tolist())
-            return Part(inputs.prepare(clips), torch.cat([numbers, tokens[which]], 1))
+            return Part(inputs.prepare(list(clips)), torch.cat([numbers, tokens[which]], 1))
 
         parts = Parts(part("train"), part("validation"), part("test"), untested=test_share == 0 and x_test is None)
         super().__init__(
@@ -166,7 +166,7 @@ class SpeechRecognition(Task):
         if frames_left(length, rate, 1) < self.space_options["least_frames"]:
             raise DataError(
                 f"clips of {length / rate:.2f} s hold fewer frames than the longest text has tokens "
-                f"({self.space_options['least_frames']}): is each clip as long as its text takes to say? Or level='word'"
+                f"({self.space_options['least_frames']}): is each clip as long as its text takes? Or level='word'"
             )
 
     @classmethod
@@ -268,6 +268,6 @@ def _read(
     empty = [row for row, text in enumerate(said or ()) if not text.strip()]
     if empty:
         problems.add(
-            f"{where[1]}: {len(empty)} texts are empty, the first in row {empty[0]} (counted from 0): remove these clips"
+            f"{where[1]}: {len(empty)} texts are empty, the first in row {empty[0]} (from 0): remove these clips"
         )
     return found, said

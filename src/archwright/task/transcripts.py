@@ -96,7 +96,7 @@ class CTCLoss:
 
     def __call__(self, output: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """A scalar, of scores (n, tokens, frames) and targets (n, 1 + most), whose first column is no token."""
-        n, _, frames = output.shape
+        frames = output.shape[2]
         tokens = target[:, 1:]
         sizes = (tokens != BLANK).sum(1)
         likely = F.log_softmax(output.float().permute(2, 0, 1), 2)

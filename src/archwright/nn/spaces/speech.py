@@ -32,8 +32,8 @@ def speech(
 ) -> Space:
     """Networks for raw sound (1, samples) that give (tokens, frames) scores, for connectionist temporal classification.
 
-    The front end is `archwright.nn.LogMel`; convolutions of stride 2 then leave every second, fourth or eighth frame. On
-    these works one of three encoders: ``recurrent`` (as in Amodei et al., *Deep Speech 2*, ICML 2016,
+    The front end is `archwright.nn.LogMel`; convolutions of stride 2 then leave every second, fourth or eighth frame.
+    On these works one of three encoders: ``recurrent`` (as in Amodei et al., *Deep Speech 2*, ICML 2016,
     https://arxiv.org/abs/1512.02595), ``attention`` (Transformer blocks) or ``convolution`` (residual separable
     convolutions, as in Kriman et al., *QuartzNet*, ICASSP 2020, https://arxiv.org/abs/1910.10261).
 
@@ -50,8 +50,8 @@ def speech(
     fitting = [r for r in REDUCTIONS if left[r] >= least_frames] or [1]
     if left[fitting[0]] < least_frames:
         raise SpaceError(
-            f"speech: {shape[1]} samples are {left[1]} frames of {HOP} ms, fewer than least_frames={least_frames}: longer "
-            f"clips, or texts of fewer tokens, are needed"
+            f"speech: {shape[1]} samples are {left[1]} frames of {HOP} ms, fewer than least_frames={least_frames}: "
+            f"longer clips, or texts of fewer tokens, are needed"
         )
     width = choice(*widths, name="width")
     encoder = choice(
@@ -106,7 +106,9 @@ def _attention(depth: int) -> list[Any]:
 
 def _convolutions(depth: int) -> Any:
     block = nn.Residual(
-        nn.SeparableBlock(kernel=choice(7, 11, 15, name="kernel"), activation=choice("relu", "silu", name="activation")),
+        nn.SeparableBlock(
+            kernel=choice(7, 11, 15, name="kernel"), activation=choice("relu", "silu", name="activation")
+        ),
         project=False,
     )
     return named(repeat(block, (1, 2 * depth), name="depth"), "blocks")
