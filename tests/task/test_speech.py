@@ -107,6 +107,7 @@ def test_rates_are_of_the_references_as_they_were_given():
     tokens = task.validation.targets[:, 1:]
     assert (tokens[-1] == 0).all(), "five is no token"
     perfect = torch.nn.functional.one_hot(_spread(tokens), task.n_outputs).transpose(1, 2).float()
+    assert len(task.train_and_validation()) == 50, "texts of both parts are filled up alike"
     words = sum(len(t.split()) for t in y[40:49]) + 1
     assert task.score(perfect, task.validation.targets)["wer"] == pytest.approx(1 / words)
     low, high = _interval(task.metrics["wer"], [perfect], task.validation, seed=0).values()

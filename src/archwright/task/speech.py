@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from archwright.errors import DataError, did_you_mean
@@ -130,6 +131,7 @@ class SpeechRecognition(Task):
         texts = Transcripts.of(said[kept].tolist(), level, lowercase)
         inputs = AudioInputs(rate, length, sample_rate, column, centred=False)
         tokens = {which: texts.encode(words.tolist()) for which, (_, words) in data.items()}
+        most = max(numbers.shape[1] for numbers in tokens.values())
         references: tuple[str, ...] = ()
 
         def part(which: str) -> Part:
@@ -137,7 +139,8 @@ class SpeechRecognition(Task):
             clips, words = data[which]
             numbers = torch.arange(len(words)).unsqueeze(1) + len(references)
             references += tuple(texts.plain(text) for text in words.tolist())
-            return Part(inputs.prepare(list(clips)), torch.cat([numbers, tokens[which]], 1))
+            filled = F.pad(tokens[which], (0, most - tokens[which].shape[1]))  # as wide as those of the other parts
+            return Part(inputs.prepare(list(clips)), torch.cat([numbers, filled], 1))
 
         parts = Parts(part("train"), part("validation"), part("test"), untested=test_share == 0 and x_test is None)
         super().__init__(
