@@ -26,6 +26,8 @@ def test_the_metrics_of_a_kind_are_those_that_its_tasks_have(kind):
     made = {
         "ImageClassification": lambda make: make(x, y),
         "SequenceClassification": lambda make: make(x, y),
+        "AudioClassification": lambda make: make(rng.normal(size=(60, 800)), y, sample_rate=8000),
+        "SpeechRecognition": lambda make: make(list(rng.normal(size=(60, 8000))), lines, sample_rate=8000),
         "TabularClassification": lambda make: make(x[:, 0], y),
         "TabularRegression": lambda make: make(x[:, 0], x[:, 1, 1]),
         "TextClassification": lambda make: make(lines, y),

@@ -45,6 +45,8 @@ SPACES = {
         ),
         SpaceName("mobile", "images, sequences", "stages of inverted residuals, as MobileNetV3", (3, 32, 32)),
         SpaceName("sequence", "sequences", "convolution, causal convolution, recurrence or attention", (1, 128)),
+        SpaceName("audio", "sounds", "a log-mel front end; convolution, causal convolution or recurrence", (1, 16000)),
+        SpaceName("speech", "sounds", "what is said: a log-mel front end, fewer frames, an encoder, CTC", (1, 16000)),
         SpaceName("text", "texts", "an average of words, convolution, recurrence or attention", (40,)),
         SpaceName("forecast", "time series", "how they go on, by what sequence has, linear maps or mixers", (1, 96)),
         SpaceName("language", "texts", "what comes next, by recurrence, causal convolution or decoders", (128,)),

@@ -82,6 +82,9 @@ def search(
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
     on_bad_box: options.OnBadBox = None,
+    resample: options.Resample = None,
+    clip_seconds: options.ClipSeconds = None,
+    on_bad_clip: options.OnBadClip = None,
     out: options.OutFolder = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -104,6 +107,7 @@ def search(
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, on_bad_box=on_bad_box, text=text,
         horizon=horizon, context=context, season=season, time=time, group=group, user=user, item=item,
+        resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:

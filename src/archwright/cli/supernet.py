@@ -69,6 +69,9 @@ def train(
     group: options.Group = None,
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
+    resample: options.Resample = None,
+    clip_seconds: options.ClipSeconds = None,
+    on_bad_clip: options.OnBadClip = None,
     out: Annotated[Path | None, typer.Option(metavar="NET", help="Folder. Default: runs/DATA-supernet.")] = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -83,7 +86,8 @@ def train(
     seconds = _seconds(budget)
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
-        season=season, time=time, group=group,
+        season=season, time=time, group=group, resample=resample,
+        seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on(f"reading {data}")

@@ -28,14 +28,15 @@ UCR = "ucr:"
 FILES = {
     "folder/": "one folder of images a class; or train/ and test/ with these",
     "folder/ --kind generation": "images, with or without folders of classes: to make more like them",
+    "folder/ of .wav, .flac, ...": "one folder of sounds a class; or train/ and test/ with these",
     "folder/images, folder/masks": "files of the same names; or these in train/, val/ and test/",
     "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
-    "(n, f); x_test, y_test; group",
+    "(n, f); sounds (n, t) with a sample_rate; x_test, y_test; group",
     "name.json, folder/": "boxes around things, as COCO, Pascal VOC or YOLO keep them",
     "folder/nodes.csv, folder/edges.csv": "a graph: id, features, label and split of each node; two nodes an edge",
     "name.txt": "a text: a language model, which goes on with what is begun",
     "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; "
-    "--text that of texts; --horizon N forecasts; "
+    "--text that of texts; --horizon N forecasts; names of sound files are sounds; "
     "--kind recommendation, or clicks, for users and items",
 }
 
@@ -66,6 +67,14 @@ KINDS = (
         "with --kind: a folder of images, .npz with x, arrays",
     ),
     Kind("sequences", "SequenceClassification", CLASSES, ".npz, arrays"),
+    Kind(
+        "audio", "AudioClassification", CLASSES,
+        "a folder of sounds, .csv, .parquet with their names, .npz, arrays, lists",
+    ),
+    Kind(
+        "speech", "SpeechRecognition", ("wer", "cer"),
+        "a folder of sounds with a .txt beside each, .csv, .parquet with files and texts, arrays and texts",
+    ),
     Kind("classification", "TabularClassification", CLASSES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("regression", "TabularRegression", QUANTITIES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("text", "TextClassification", CLASSES, ".csv, .parquet, lists of texts, a Hugging Face data set"),
@@ -120,6 +129,9 @@ def tasks(
     item: options.Item = None,
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
+    resample: options.Resample = None,
+    clip_seconds: options.ClipSeconds = None,
+    on_bad_clip: options.OnBadClip = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Data by name, the files that can be searched on; or what is in DATA, and what may be wrong with them."""
@@ -128,7 +140,8 @@ def tasks(
             waiting.on(f"reading {data}")
             reading = learning.data_options(
                 target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon,
-                context=context, season=season, time=time, group=group, user=user, item=item,
+                context=context, season=season, time=time, group=group, user=user, item=item, resample=resample,
+                seconds=clip_seconds, on_bad_clip=on_bad_clip,
             )  # fmt: skip
             found = learning.load_task(data, reading)
             waiting.stop()

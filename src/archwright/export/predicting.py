@@ -21,6 +21,7 @@ from archwright.export.pictures import boxes_in, draw
 from archwright.export.writing import digest
 from archwright.task import Preparation
 from archwright.task.boxes import Boxes
+from archwright.task.clips import AudioInputs
 from archwright.task.inputs import ImageInputs
 from archwright.task.neighbourhoods import GraphInputs, read_graph
 from archwright.task.pairs import PairInputs
@@ -132,9 +133,10 @@ def predict(
 
     Args:
         folder: What a search or `export` wrote.
-        data: A path: an image, a folder of images, a CSV or Parquet file with a header, an ``.npy`` file or an ``.npz``
-            file with ``x``, for texts also a ``.txt`` file with one in each line; or the same as a list, arrays,
-            tensors, a DataFrame. Raw, as the task was given it. A forecast goes on after the last row of each series.
+        data: A path: an image or a sound, a folder of them, a CSV or Parquet file with a header, an ``.npy`` file or an
+            ``.npz`` file with ``x``, for texts also a ``.txt`` file with one in each line; or the same as a list,
+            arrays, tensors, a DataFrame. Raw, as the task was given it. A forecast goes on after the last row of each
+            series.
         form: ``"source"``, ``"pt2"`` or ``"onnx"``; by default the first that is there. ``source`` executes the
             folder's model.py: use only folders that you trust.
         verify: Refuse files whose content changed since the export.
@@ -159,7 +161,7 @@ def predict(
         read = read_graph(data)
         raw, names = read.graph, list(read.ids) or None
     else:
-        raw, names = read_raw(data, texts=texts) if isinstance(data, (str, Path)) else (data, None)
+        raw, names = _read(data, preparation, texts) if isinstance(data, (str, Path)) else (data, None)
     if texts and preparation is not None and isinstance(preparation.targets, NextTokens):
         features: Any = preparation.features
         begun = features.column_of(raw)
@@ -213,6 +215,13 @@ def _drawn(samples: int | None, data: Any, preparation: Preparation | None, seed
     if data is not None or samples is None:
         raise DataError("a network that makes images takes samples=, how many, or latent numbers as data; not both")
     return features(samples, seed)
+
+
+def _read(data: str | Path, preparation: Preparation | None, texts: bool) -> tuple[Any, list[str]]:
+    """What is at a path, raw, and what each sample of it is called."""
+    if preparation is not None and isinstance(preparation.features, AudioInputs):
+        return preparation.features.read(Path(data))
+    return read_raw(data, texts=texts)
 
 
 def _boxes(names: list[str], output: Tensor, raw: Any, preparation: Preparation) -> list[Prediction]:

@@ -30,6 +30,7 @@ from archwright.nn import (
     pool,
     recommend,
     recurrent,
+    sound,
     tokens,
     towers,
     translate,
@@ -83,6 +84,8 @@ EncoderDecoder = searchable(translate.EncoderDecoder)
 RecurrentDecoder = searchable(translate.RecurrentDecoder)
 TransformerDecoder = searchable(translate.TransformerDecoder)
 DecoderPositions = searchable(translate.DecoderPositions)
+LogMel = searchable(sound.LogMel)
+AsImage = searchable(sound.AsImage)
 Towers = searchable(towers.Towers)
 Level = searchable(dense.Level, flow=dense.level_flow)
 CentreHead = searchable(detect.CentreHead)
@@ -117,6 +120,7 @@ __all__ = [
     "UPS",
     "Activation",
     "Adversarial",
+    "AsImage",
     "AvgPool",
     "Block",
     "CausalBlock",
@@ -138,6 +142,7 @@ __all__ = [
     "LatentGrid",
     "Level",
     "LinearBlock",
+    "LogMel",
     "Loop",
     "MaxPool",
     "MixerBlock",

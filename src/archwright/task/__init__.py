@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archwright.task.audio import AudioClassification as AudioClassification
+    from archwright.task.audio_augment import AudioAugmentation as AudioAugmentation
     from archwright.task.augment import (
         ImageAugmentation as ImageAugmentation,
     )
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from archwright.task.recommendation import Recommendation as Recommendation
     from archwright.task.segmentation import Segmentation as Segmentation
     from archwright.task.sequence import SequenceClassification as SequenceClassification
+    from archwright.task.speech import SpeechRecognition as SpeechRecognition
     from archwright.task.tabular import (
         TabularClassification as TabularClassification,
     )
@@ -60,6 +63,8 @@ if TYPE_CHECKING:
     from archwright.task.translation import Translation as Translation
 
 _WHERE = {
+    "AudioAugmentation": "audio_augment",
+    "AudioClassification": "audio",
     "BoxAugmentation": "box_augment",
     "CustomTask": "custom",
     "Detection": "detection",
@@ -83,6 +88,7 @@ _WHERE = {
     "Segmentation": "segmentation",
     "SequenceAugmentation": "augment",
     "SequenceClassification": "sequence",
+    "SpeechRecognition": "speech",
     "TableAugmentation": "augment",
     "TabularClassification": "tabular",
     "TabularRegression": "tabular",

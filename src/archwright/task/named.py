@@ -265,15 +265,16 @@ def load(name: str | Path | Any, **options: Any) -> Task:
     """A task by the name of its data, by the path of a file or folder, or of a Hugging Face data set.
 
     Args:
-        name: One of `names`; or a folder of class folders of images, of images and masks, or of images with boxes; an
-            ``.npz`` file with ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, a COCO
-            file (``.json``), or a ``.txt`` file, which becomes a language model; or a `datasets.Dataset` or
-            `DatasetDict`, of images, of texts or of columns, with labels.
+        name: One of `names`; or a folder of class folders of images or of sounds, of images and masks, or of images
+            with boxes; an ``.npz`` file with ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or
+            ``.parquet`` file, a COCO file (``.json``), or a ``.txt`` file, which becomes a language model; or a
+            `datasets.Dataset` or `DatasetDict`, of images, of texts or of columns, with labels.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"generation"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"text"``,
-            ``"translation"``, ``"forecast"``, ``"recommendation"``, ``"clicks"``, ``"nodes"``, ``"several"``,
-            ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where that is not plain;
-            ``horizon=`` says forecast too. Data of images by name take ``kind="generation"`` as well.
+            ``kind="images"``, ``"generation"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"audio"``,
+            ``"speech"``, ``"text"``, ``"translation"``, ``"forecast"``, ``"recommendation"``, ``"clicks"``,
+            ``"nodes"``, ``"several"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where
+            that is not plain; ``horizon=`` says forecast too. Data of images by name take ``kind="generation"`` as
+            well.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from archwright.errors import DataError
 from archwright.task.boxes import Boxes
+from archwright.task.clips import AudioInputs
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.neighbourhoods import GraphInputs
@@ -22,6 +23,7 @@ from archwright.task.several import Several
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
 from archwright.task.tokens import TextInputs
+from archwright.task.transcripts import Transcripts
 from archwright.task.translations import SourceInputs, Translations
 from archwright.task.windows import WindowInputs
 
@@ -30,6 +32,7 @@ __all__ = ["Preparation"]
 Inputs = (
     ImageInputs
     | SequenceInputs
+    | AudioInputs
     | TableInputs
     | TextInputs
     | SourceInputs
@@ -40,11 +43,24 @@ Inputs = (
     | Latents
     | GraphInputs
 )
-Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Pictures | Several | Scores
+Targets = (
+    Classes
+    | Quantities
+    | NextTokens
+    | Translations
+    | Transcripts
+    | Forecasts
+    | Pixels
+    | Boxes
+    | Pictures
+    | Several
+    | Scores
+)
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
     "sequences": SequenceInputs,
+    "audio": AudioInputs,
     "table": TableInputs,
     "texts": TextInputs,
     "sources": SourceInputs,
@@ -61,6 +77,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "next tokens": lambda t: NextTokens(),
     "translations": Translations.from_json,
     "scores": lambda t: Scores(),
+    "transcripts": Transcripts.from_json,
     "boxes": Boxes.from_json,
     "pictures": Pictures.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),

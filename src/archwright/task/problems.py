@@ -69,7 +69,7 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         task: The learning problem.
         test: Its test part: nothing is read of it but whether its inputs are in training too.
-        facts: Of its data: ``left_out`` columns, ``skipped_images``, and ``groups`` with their counts.
+        facts: Of its data: ``left_out`` columns, ``skipped_images``, ``skipped_clips``, ``groups`` with their counts.
     """
     # Of images to be made like, it is they that must not be in two parts: their inputs are random numbers.
     made = isinstance(task.preparation.features, Latents)
@@ -82,6 +82,8 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
         found.append(f"left out, for every row holds another text: {_listed('column', facts['left_out'])}")
     if facts.get("skipped_images"):
         found.append(f"left out, for it cannot be read: {_listed('image', facts['skipped_images'])}")
+    if facts.get("skipped_clips"):
+        found.append(f"left out, for it cannot be read: {_listed('clip', facts['skipped_clips'])}")
     for part in ("validation", "test"):
         counts = {label: n[part] for label, n in (facts.get("groups") or {}).items()}
         few = [f"{label} ({n})" for label, n in counts.items() if 0 < n < LEAST]

@@ -188,9 +188,8 @@ def read_npz(path: str | Path, *, labelled: bool = True) -> dict[str, np.ndarray
                     f"{path} holds the arrays {', '.join(there) or 'none'}: {' and '.join(absent)} missing. Save it "
                     f"with numpy.savez(path, x=..., y=...), and x_test=..., y_test=... for an official test part"
                 )
-            return {
-                name: file[name] for name in (*wanted, *(("group", "group_test") if labelled else ())) if name in there
-            }
+            more = ("group", "group_test", "sample_rate") if labelled else ()
+            return {name: file[name] for name in (*wanted, *more) if name in there}
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each raise their own for a broken file

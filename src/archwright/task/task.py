@@ -35,9 +35,9 @@ class Part:
 
     Shapes: `inputs` is (n, *input_shape), float32 (int64 for tokens); `targets` is (n,) int64 for classes, (n, targets)
     float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks, (n, most, 5)
-    float32 for boxes, (n, 1 + tokens) int64 for translations, (n, channels, height, width)
-    float32 for images to be made like. `groups` is (n,) int64, the place of each sample's group
-    in `Task.groups`; None where no groups are told apart.
+    float32 for boxes, (n, 1 + tokens) int64 for translations and transcripts, (n, channels, height, width) float32 for
+    images to be made like. `groups` is (n,) int64, the place of each sample's group in `Task.groups`; None where no
+    groups are told apart.
     """
 
     inputs: Tensor

@@ -8,6 +8,7 @@ from archwright.nn.connect import sequential_flow
 from archwright.space import searchable
 
 __all__ = [
+    "all_frames",
     "attention",
     "average",
     "causal",
@@ -17,8 +18,10 @@ __all__ = [
     "convolution",
     "decoder",
     "early",
+    "eighth",
     "factors",
     "fine",
+    "half",
     "inverted",
     "late",
     "layers",
@@ -26,10 +29,12 @@ __all__ = [
     "linear",
     "mixer",
     "pooled",
+    "quarter",
     "recurrent",
     "separable",
     "stage",
     "staged",
+    "temporal",
 ]
 
 
@@ -59,3 +64,8 @@ recurrent = searchable(_in_order, flow=sequential_flow, name="recurrent")
 separable = searchable(_in_order, flow=sequential_flow, name="separable")
 stage = searchable(_in_order, flow=sequential_flow, name="stage")
 staged = searchable(_in_order, flow=sequential_flow, name="staged")
+temporal = searchable(_in_order, flow=sequential_flow, name="temporal")
+all_frames = searchable(_in_order, flow=sequential_flow, name="all_frames")
+half = searchable(_in_order, flow=sequential_flow, name="half")
+quarter = searchable(_in_order, flow=sequential_flow, name="quarter")
+eighth = searchable(_in_order, flow=sequential_flow, name="eighth")
