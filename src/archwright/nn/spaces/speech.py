@@ -14,8 +14,8 @@ from archwright.space import Space, choice, repeat
 
 __all__ = ["frames_left", "speech"]
 
-HOP = 10
-"""Milliseconds; what frames are too many is for the convolutions that follow."""
+HOPS = (10, 15, 20)
+"""Milliseconds from one frame to the next, before convolutions leave fewer."""
 REDUCTIONS = (2, 4, 8)
 ENCODERS = (48, 64, 96, 128, 192)
 STATES = (32, 48, 64, 96, 128)
@@ -46,11 +46,13 @@ def speech(
         depth: Most attention blocks; convolutions are up to twice as many, recurrent layers up to two.
     """
     shape = check_shape("speech", input_shape, (2,))
-    left = {r: frames_left(shape[1], sample_rate, r) for r in (1, *REDUCTIONS)}
-    fitting = [r for r in REDUCTIONS if left[r] >= least_frames] or [1]
-    if left[fitting[0]] < least_frames:
+    # A longer hop spares the front end too, and so comes before what convolutions leave out.
+    hops = [hop for hop in HOPS if frames_left(shape[1], sample_rate, 2, hop) >= least_frames] or [HOPS[0]]
+    fitting = [r for r in REDUCTIONS if frames_left(shape[1], sample_rate, r, hops[-1]) >= least_frames] or [1]
+    left = frames_left(shape[1], sample_rate, fitting[0], hops[-1])
+    if left < least_frames:
         raise SpaceError(
-            f"speech: {shape[1]} samples are {left[1]} frames of {HOP} ms, fewer than least_frames={least_frames}: "
+            f"speech: {shape[1]} samples are {left} frames of {HOPS[0]} ms, fewer than least_frames={least_frames}: "
             f"longer clips, or texts of fewer tokens, are needed"
         )
     width = choice(*widths, name="width")
@@ -61,12 +63,12 @@ def speech(
         name="kind",
     )
     last = named(nn.NextToken(n_outputs, dropout=choice(0.0, 0.1, 0.2, name="dropout")), "head")
-    return Space(nn.Sequential(front_end(sample_rate, (HOP,)), _fewer(fitting, width), encoder, last))
+    return Space(nn.Sequential(front_end(sample_rate, hops), _fewer(fitting, width), encoder, last))
 
 
-def frames_left(samples: int, sample_rate: int, reduction: int) -> int:
+def frames_left(samples: int, sample_rate: int, reduction: int, hop_ms: float = HOPS[0]) -> int:
     """How many frames there are where every `reduction`-th is kept: each stride of 2 rounds up."""
-    frames = 1 + samples // round(sample_rate * HOP / 1000)
+    frames = 1 + samples // round(sample_rate * hop_ms / 1000)
     return -(-frames // reduction)
 
 
