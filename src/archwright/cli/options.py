@@ -40,11 +40,11 @@ Data = Annotated[
 Out = Annotated[str, _argument("The folder of a search.", "OUT", names.complete_run)]
 AnyOut = Annotated[str | None, _argument("The folder of a search, or its store.", "OUT", names.complete_run)]
 NewData = Annotated[
-    str,
+    str | None,
     _argument(
         "An image or a sound, a folder of them, a .csv, .parquet, .npy, or .npz with x, for texts a .txt: raw, as for "
-        "training.",
-        "DATA",
+        "training. Of a network that makes images: --samples instead.",
+        "[DATA]",
         names.complete_data,
     ),
 ]
@@ -161,8 +161,9 @@ Target = Annotated[
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, segmentation, detection, sequences, audio, speech, text, "
-        "translation, language, forecast, table, classification, regression or several.",
+        "What a file holds, where that is not plain: images, generation, segmentation, detection, sequences, audio, "
+        "speech, text, translation, language, forecast, recommendation, clicks, nodes, table, classification, "
+        "regression or several.",
         "KIND",
         _DATA,
     ),
@@ -176,6 +177,10 @@ Group = Annotated[
     str | None,
     _option("The column that tells several series apart; else that of groups to compare.", "COLUMN", _DATA),
 ]
+User = Annotated[
+    str | None, _option("The column of users, of ratings or clicks. Default: by its name.", "COLUMN", _DATA)
+]
+Item = Annotated[str | None, _option("The column of items. Default: by its name.", "COLUMN", _DATA)]
 Resize = Annotated[str | None, _option("Bring images to one size: 28x28.", "HxW", _DATA)]
 OnBadImage = Annotated[
     str | None, _option("Where images cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)

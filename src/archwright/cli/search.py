@@ -77,6 +77,8 @@ def search(
     season: options.Season = None,
     time: options.Time = None,
     group: options.Group = None,
+    user: options.User = None,
+    item: options.Item = None,
     resize: options.Resize = None,
     on_bad_image: options.OnBadImage = None,
     on_bad_box: options.OnBadBox = None,
@@ -104,8 +106,8 @@ def search(
         budget = options.DEFAULT_BUDGET
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, on_bad_box=on_bad_box, text=text,
-        horizon=horizon, context=context, season=season, time=time, group=group, resample=resample,
-        seconds=clip_seconds, on_bad_clip=on_bad_clip,
+        horizon=horizon, context=context, season=season, time=time, group=group, user=user, item=item,
+        resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:

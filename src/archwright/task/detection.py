@@ -24,6 +24,7 @@ from archwright.task.baseline import fitted
 from archwright.task.box_augment import BoxAugmentation
 from archwright.task.boxes import MOST, NOTHING, Boxes, decode
 from archwright.task.centres import CentreLoss
+from archwright.task.groups import Groups
 from archwright.task.inputs import ImageInputs
 from archwright.task.preparation import Preparation
 from archwright.task.splits import parts_of
@@ -59,6 +60,10 @@ class Detection(Task):
         metric: The main metric: ``"map50"`` by default, or ``"map"``.
         augmentation: ``augmentation(inputs, targets, generator)``, both changed alike; by default zoom, shift,
             brightness and mirroring left and right (`archwright.task.BoxAugmentation`).
+        group: The group of each image: texts, integers or booleans. Every metric then has a ``gap_`` between groups
+            beside it; see `archwright.task.Groups`.
+        group_validation: The groups of the official validation images.
+        group_test: The groups of the official test images.
         test_share: Of all images.
         validation_share: Of the images that are not test.
         split_seed: The same seed gives the same parts.
@@ -95,6 +100,9 @@ class Detection(Task):
         box_weight: float = 2.0,
         metric: str | None = None,
         augmentation: Any = None,
+        group: Any = None,
+        group_validation: Any = None,
+        group_test: Any = None,
         test_share: float = 0.2,
         validation_share: float = 0.2,
         split_seed: int = 0,
@@ -135,6 +143,9 @@ class Detection(Task):
             ]
             return Part(inputs.prepare(images[key][list(at)], "images"), classes.encode(values))
 
+        groups = None
+        if group is not None:
+            groups = Groups.of_parts(group, rows, {"validation": group_validation, "test": group_test})
         parts = Parts(part_of("train"), part_of("validation"), part_of("test"))
         counts = Counter(int(c) for c in parts.train.targets[..., 4].flatten().tolist() if c != NOTHING)
         empty = [label for i, label in enumerate(classes.labels) if not counts[i]]
@@ -153,6 +164,7 @@ class Detection(Task):
             metric=metric or "map50",
             n_outputs=len(classes.labels),
             augmentation=moved,
+            groups=groups,
             facts={
                 "classes": list(classes.labels),
                 "class_counts": [counts[i] for i in range(len(classes.labels))],
@@ -199,7 +211,7 @@ class Detection(Task):
         """Both parts in one, with as many rows for boxes."""
         most = max(self.train.targets.shape[1], self.validation.targets.shape[1])
         parts = (
-            Part(p.inputs, F.pad(p.targets, (0, 0, 0, most - p.targets.shape[1]), value=NOTHING))
+            Part(p.inputs, F.pad(p.targets, (0, 0, 0, most - p.targets.shape[1]), value=NOTHING), p.groups)
             for p in (self.train, self.validation)
         )
         first, second = parts

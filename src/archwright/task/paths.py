@@ -28,8 +28,10 @@ FOLDERS = {
     "audio": "AudioClassification.from_folder",
     "speech": "SpeechRecognition.from_folder",
     "images": "ImageClassification.from_folder",
+    "generation": "ImageGeneration.from_folder",
     "segmentation": "Segmentation.from_folder",
     "detection": "Detection.from_folder",
+    "nodes": "NodeClassification.from_folder",
 }
 TABLES = {
     "classification": "TabularClassification",
@@ -39,10 +41,13 @@ TABLES = {
     "audio": "AudioClassification.from_table",
     "speech": "SpeechRecognition.from_table",
     "forecast": "Forecasting",
+    "recommendation": "Recommendation",
+    "clicks": "Recommendation.of_clicks",
     "several": "MultiTask.from_table",
 }
 ARRAYS = {
     "images": "ImageClassification",
+    "generation": "ImageGeneration",
     "sequences": "SequenceClassification",
     "audio": "AudioClassification",
     "segmentation": "Segmentation",
@@ -52,6 +57,7 @@ ARRAYS = {
 }
 SOUNDS = ("audio", "speech")
 HOLDS: dict[str, Callable[[Path], bool]] = {
+    "nodes": lambda path: (path / "nodes.csv").is_file(),
     "detection": holds_boxes,
     "segmentation": holds_masks,
     "audio": holds_sounds,
@@ -72,6 +78,8 @@ def from_path(path: Path, options: Mapping[str, Any]) -> Task:
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".parquet"):
         return _from_table(path, kind, settings)
+    if suffix == ".npz" and (kind == "nodes" or (kind is None and _holds_edges(path))):
+        return made(_named(FOLDERS["nodes"]), {"path": path, **settings}, str(path))
     if suffix == ".npz":
         return _from_arrays(path, kind, settings)
     if suffix == ".json":
@@ -141,6 +149,8 @@ def _said(settings: Mapping[str, Any]) -> str | None:
     """The kind that other options leave no doubt of."""
     if "horizon" in settings:
         return "forecast"
+    if "user" in settings or "item" in settings:
+        return "recommendation"
     return "several" if "," in str(settings.get("target")) else None
 
 
@@ -159,7 +169,7 @@ def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
 
 
 def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
-    data = read_npz(path)
+    data = read_npz(path, labelled=kind != "generation")
     kind = kind or _kind_of_arrays(data)
     rate = data.pop("sample_rate", None)
     if kind in SOUNDS and rate is not None:
@@ -172,6 +182,15 @@ def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task
             settings = {"test": (data["x_test"], data["y_test"]), **settings}
         data = {"data": data["x"], "y": data["y"], **{k: data[k] for k in ("group", "group_test") if k in data}}
     return made(_maker(ARRAYS, kind, path), {**data, **settings}, str(path))
+
+
+def _holds_edges(path: Path) -> bool:
+    """Whether a file holds a graph; one that cannot be read does not."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return bool({"edges", "edge_index"} & set(file))
+    except Exception:  # whoever reads it next says what is wrong
+        return False
 
 
 def _kind_of_arrays(data: Mapping[str, np.ndarray]) -> str:

@@ -13,8 +13,12 @@ from archwright.task.boxes import Boxes
 from archwright.task.clips import AudioInputs
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.neighbourhoods import GraphInputs
+from archwright.task.pairs import PairInputs
+from archwright.task.pictures import Latents, Pictures
 from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
+from archwright.task.ranking import Scores
 from archwright.task.several import Several
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
@@ -33,10 +37,25 @@ Inputs = (
     | TextInputs
     | SourceInputs
     | WindowInputs
+    | PairInputs
     | PlainInputs
     | JoinedInputs
+    | Latents
+    | GraphInputs
 )
-Targets = Classes | Quantities | NextTokens | Translations | Transcripts | Forecasts | Pixels | Boxes | Several
+Targets = (
+    Classes
+    | Quantities
+    | NextTokens
+    | Translations
+    | Transcripts
+    | Forecasts
+    | Pixels
+    | Boxes
+    | Pictures
+    | Several
+    | Scores
+)
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
@@ -46,8 +65,11 @@ _INPUTS: dict[str, Any] = {
     "texts": TextInputs,
     "sources": SourceInputs,
     "windows": WindowInputs,
+    "pairs": PairInputs,
     "plain": PlainInputs,
     "joined": JoinedInputs,
+    "latents": Latents,
+    "graph": GraphInputs,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),
@@ -55,7 +77,9 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "next tokens": lambda t: NextTokens(),
     "translations": Translations.from_json,
     "transcripts": Transcripts.from_json,
+    "scores": lambda t: Scores(),
     "boxes": Boxes.from_json,
+    "pictures": Pictures.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),
     "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),

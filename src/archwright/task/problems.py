@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from archwright.errors import DataError
 from archwright.task.groups import LEAST
+from archwright.task.pictures import Latents
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from archwright.task.task import Part, Task
 
 __all__ = ["Problems", "doubts"]
@@ -68,7 +71,10 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
         test: Its test part: nothing is read of it but whether its inputs are in training too.
         facts: Of its data: ``left_out`` columns, ``skipped_images``, ``skipped_clips``, ``groups`` with their counts.
     """
-    found = _shared({"training": task.train, "validation": task.validation, "test": test})
+    # Of images to be made like, it is they that must not be in two parts: their inputs are random numbers.
+    made = isinstance(task.preparation.features, Latents)
+    parts = {"training": task.train, "validation": task.validation, "test": test}
+    found = _shared({name: part.targets if made else part.inputs for name, part in parts.items()})
     constant = _constant(task)
     if constant:
         found.append(f"constant in training, so that nothing can be learnt from it: {_listed('column', constant)}")
@@ -86,12 +92,12 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _shared(parts: Mapping[str, Part]) -> list[str]:
+def _shared(parts: Mapping[str, Tensor]) -> list[str]:
     """Which parts hold inputs that an earlier part holds too, to the last bit of what a network reads."""
     seen: dict[int, str] = {}
     found = []
     for name, part in parts.items():
-        rows = part.inputs.reshape(len(part), math.prod(part.inputs.shape[1:])).contiguous().numpy()
+        rows = part.reshape(len(part), math.prod(part.shape[1:])).contiguous().numpy()
         # Of 64 bits: two rows of a million agree by chance in one of ten million data sets.
         hashes = [hash(row.tobytes()) for row in rows]
         for earlier in [p for p in parts if p in set(seen.values())]:

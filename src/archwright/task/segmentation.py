@@ -16,6 +16,7 @@ from archwright.task.arrays import Layout, image_array
 from archwright.task.augment import PixelAugmentation
 from archwright.task.baseline import fitted
 from archwright.task.classification import ClassWeight, check_test_pair
+from archwright.task.groups import Groups
 from archwright.task.inputs import ImageInputs
 from archwright.task.loss import class_weights
 from archwright.task.masks import mask_array, read_mask_folder
@@ -53,6 +54,10 @@ class Segmentation(Task):
         metric: The main metric; ``"mean_iou"`` by default.
         augmentation: ``augmentation(inputs, targets, generator)``, both changed alike; by default small affine maps,
             brightness, and mirroring.
+        group: The group of each image: texts, integers or booleans. Every metric then has a ``gap_`` between groups
+            beside it; see `archwright.task.Groups`.
+        group_validation: The groups of the official validation images.
+        group_test: The groups of the official test images.
         test_share: Of all images.
         validation_share: Of the images that are not test.
         split_seed: The same seed gives the same parts.
@@ -87,6 +92,9 @@ class Segmentation(Task):
         dice: float = 0.5,
         metric: str | None = None,
         augmentation: Any = None,
+        group: Any = None,
+        group_validation: Any = None,
+        group_test: Any = None,
         test_share: float = 0.2,
         validation_share: float = 0.2,
         split_seed: int = 0,
@@ -118,6 +126,9 @@ class Segmentation(Task):
             a, b = apart[which] if which in apart else (images[rows[which]], masks[rows[which]])
             return Part(inputs.prepare(a, "images"), classes.encode(b, f"the masks of the {which} part"))
 
+        groups = None
+        if group is not None:
+            groups = Groups.of_parts(group, rows, {"validation": group_validation, "test": group_test})
         parts = Parts(part("train"), part("validation"), part("test"))
         moved: Any = PixelAugmentation(flip=c == 3) if augmentation is None else augmentation
         indices = parts.train.targets.numpy().ravel()
@@ -132,6 +143,7 @@ class Segmentation(Task):
             metric=metric or "mean_iou",
             n_outputs=n,
             augmentation=moved,
+            groups=groups,
             facts={
                 "classes": list(classes.labels),
                 "class_shares": (np.bincount(indices, minlength=n) / len(indices)).round(6).tolist(),

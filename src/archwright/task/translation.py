@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from archwright.task.augment import NoAugmentation
 from archwright.task.baseline import fitted
 from archwright.task.bleu import COUNTS, DECODED, TokenLoss, told, translation_metrics
 from archwright.task.classification import check_test_pair
+from archwright.task.groups import Groups
 from archwright.task.preparation import Preparation
 from archwright.task.splits import parts_of
 from archwright.task.table import as_frame, read_table
@@ -57,6 +59,10 @@ class Translation(Task):
         lowercase: Whether capitals are taken for small letters. BLEU still counts them.
         bleu_words: sacrebleu's name of how BLEU splits texts into words: ``"13a"``, ``"zh"``, ``"char"``, ...
         metric: The main metric, measured after each epoch: ``"nats"`` by default.
+        group: The group of each text: texts, integers or booleans. Every metric then has a ``gap_`` between groups
+            beside it; see `archwright.task.Groups`.
+        group_validation: The groups of the official validation texts.
+        group_test: The groups of the official test texts.
         test_share: Of all pairs.
         validation_share: Of the pairs that are not test.
         split_seed: The same seed gives the same parts.
@@ -94,6 +100,9 @@ class Translation(Task):
         lowercase: bool = False,
         bleu_words: str = "13a",
         metric: str | None = None,
+        group: Any = None,
+        group_validation: Any = None,
+        group_test: Any = None,
         test_share: float = 0.1,
         validation_share: float = 0.1,
         split_seed: int = 0,
@@ -113,12 +122,17 @@ class Translation(Task):
         all_pairs = np.array(pairs.pop("train"), dtype=object)
         rows = parts_of(len(all_pairs), split_seed, test_share, validation_share, set(pairs))
         pairs = {**{part: [tuple(p) for p in all_pairs[at]] for part, at in rows.items()}, **pairs}
+        groups = None
+        if group is not None:
+            groups = Groups.of_parts(group, rows, {"validation": group_validation, "test": group_test})
         made = _tokenizers(pairs["train"], level, vocabulary, joint, lowercase)
         sizes = [[len(e.ids) for e in tokenizer_of(t).encode_batch_fast(side)] for t, side in made]
         lengths = [min(max_length, sorted(s)[min(len(s) - 1, int(COVERED * len(s)))]) for s in sizes]
-        kept = [p for p, a, b in zip(pairs["train"], *sizes, strict=True) if a <= lengths[0] and b <= lengths[1]]
-        left_out = len(pairs["train"]) - len(kept)
-        pairs["train"] = kept
+        short = [i for i, (a, b) in enumerate(zip(*sizes, strict=True)) if a <= lengths[0] and b <= lengths[1]]
+        left_out = len(pairs["train"]) - len(short)
+        pairs["train"] = [pairs["train"][i] for i in short]
+        if groups is not None:
+            groups = replace(groups, train=groups.train[short])
         words = Translations(TextInputs(made[1][0], max(2, lengths[1] + 1), level))
         inputs = SourceInputs(TextInputs(made[0][0], max(1, lengths[0]), level, column), words)
         references: tuple[str, ...] = ()
@@ -143,6 +157,7 @@ class Translation(Task):
             metric=metric or "nats",
             n_outputs=words.end + 1,
             augmentation=NoAugmentation(),
+            groups=groups,
             facts={
                 "source": source,
                 "level": level,
@@ -172,6 +187,7 @@ class Translation(Task):
         target: str | None = None,
         validation: Any = None,
         test: Any = None,
+        group: str | None = None,
         **options: Any,
     ) -> Translation:
         """A table with a column of texts and one of their translations.
@@ -182,6 +198,7 @@ class Translation(Task):
             target: The column of translations; by default the next one.
             validation: Official validation data, with the same columns.
             test: Official test data.
+            group: The column of groups to compare.
             options: As for the class.
         """
         tables = {"the table": data, "the validation table": validation, "the test table": test}
@@ -190,7 +207,7 @@ class Translation(Task):
             for where, given in tables.items()
             if given is not None
         }
-        columns = [str(c) for c in frames["the table"].columns]
+        columns = [str(c) for c in frames["the table"].columns if c != group]
         text = text or next((c for c in columns if c != target), None)
         target = target or next((c for c in columns if c != text), None)
         if text is None or target is None or text == target:
@@ -200,13 +217,15 @@ class Translation(Task):
             )
         for where, frame in frames.items():
             there = [str(c) for c in frame.columns]
-            for column in (text, target):
+            for column in (text, target, *([group] if group else [])):
                 if column not in there:
                     raise DataError(f"{where} has no column {column!r}. {did_you_mean(column, there)}")
         for where, which in (("the validation table", "validation"), ("the test table", "test")):
             if where in frames:
                 held = {f"x_{which}": frames[where][text], f"y_{which}": frames[where][target]}
+                held |= {f"group_{which}": frames[where][group]} if group else {}
                 options = {**held, **options}
+        options |= {"group": frames["the table"][group]} if group else {}
         if isinstance(data, (str, Path)):
             options = {"name": Path(data).stem, "source": str(data), **options}
         return cls(frames["the table"][text], frames["the table"][target], column=text, **options)

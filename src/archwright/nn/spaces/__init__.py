@@ -4,9 +4,12 @@ from archwright.nn.spaces.audio import audio
 from archwright.nn.spaces.convnet import convnet
 from archwright.nn.spaces.detector import detector
 from archwright.nn.spaces.forecast import forecast
+from archwright.nn.spaces.gan import gan
+from archwright.nn.spaces.graph import graph
 from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
+from archwright.nn.spaces.recommender import recommender
 from archwright.nn.spaces.sequence import sequence
 from archwright.nn.spaces.shared import shared
 from archwright.nn.spaces.speech import speech
@@ -20,9 +23,12 @@ __all__ = [
     "convnet",
     "detector",
     "forecast",
+    "gan",
+    "graph",
     "language",
     "mlp",
     "mobile",
+    "recommender",
     "sequence",
     "shared",
     "speech",

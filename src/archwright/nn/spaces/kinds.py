@@ -19,10 +19,12 @@ __all__ = [
     "decoder",
     "early",
     "eighth",
+    "factors",
     "fine",
     "half",
     "inverted",
     "late",
+    "layers",
     "level",
     "linear",
     "mixer",
@@ -45,6 +47,7 @@ average = searchable(_in_order, flow=sequential_flow, name="average")
 causal = searchable(_in_order, flow=sequential_flow, name="causal")
 classic = searchable(_in_order, flow=sequential_flow, name="classic")
 coarse = searchable(_in_order, flow=sequential_flow, name="coarse")
+factors = searchable(_in_order, flow=sequential_flow, name="factors")
 fine = searchable(_in_order, flow=sequential_flow, name="fine")
 conv = searchable(_in_order, flow=sequential_flow, name="conv")
 convolution = searchable(_in_order, flow=sequential_flow, name="convolution")
@@ -52,6 +55,7 @@ early = searchable(_in_order, flow=sequential_flow, name="early")
 late = searchable(_in_order, flow=sequential_flow, name="late")
 decoder = searchable(_in_order, flow=sequential_flow, name="decoder")
 inverted = searchable(_in_order, flow=sequential_flow, name="inverted")
+layers = searchable(_in_order, flow=sequential_flow, name="layers")
 level = searchable(_in_order, flow=sequential_flow, name="level")
 linear = searchable(_in_order, flow=sequential_flow, name="linear")
 mixer = searchable(_in_order, flow=sequential_flow, name="mixer")
