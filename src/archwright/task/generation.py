@@ -78,7 +78,7 @@ class ImageGeneration(Task):
     # images (Yazici et al., ICLR 2019).
     recipe: Mapping[str, Any] = {
         "epochs": 60, "batch_size": 32, "lr": 1e-3, "momentum": 0.0, "weight_decay": 0.0, "schedule": "cosine",
-        "warmup": 0.05, "label_smoothing": 0.0, "ema": 0.995, "precision": "float32", "stretch": 3.0,
+        "warmup": 0.05, "label_smoothing": 0.0, "ema": 0.995, "precision": "float32", "stretch": 8.0,
     }  # fmt: skip
 
     def __init__(

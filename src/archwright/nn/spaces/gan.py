@@ -35,7 +35,7 @@ def gan(
     """Generative adversarial networks: latent numbers (Z,) to images, with the discriminator and the game they play.
 
     The generator is AutoGAN's (Gong et al., ICCV 2019, https://arxiv.org/abs/1908.03835): cells that double the size,
-    in each open how, how many convolutions, which norm, and whether a shortcut goes around them; unlike there, the
+    in each open how, how many convolutions, and whether a shortcut goes around them; unlike there, the
     discriminator and the game are open too. Where a cell is left over it keeps the size. DCGAN's generator is a point,
     and so is its discriminator, but for the gradient penalty.
 
@@ -55,6 +55,7 @@ def gan(
     act = choice("relu", "silu", name="activation", tied=True)
     ups = choice(*fit, name="doublings")
     width = choice(*widths, name="width")
+    norm = choice("batch", "none", "instance", name="norm")  # one for all cells: it decides whether they learn at all
     growth = choice(1.0, 1.5, 2.0, name="growth")
 
     def wide(cell: int) -> Any:
@@ -65,7 +66,7 @@ def gan(
             wide(i),
             up=choice(*nn.UPS, name="up"),
             convs=choice(0, 1, 2, name="convs"),
-            norm=choice("batch", "none", "instance", name="norm"),
+            norm=norm,
             activation=act,
             skip=choice(False, True, name="skip"),
             scale=scale(i, ups),
