@@ -37,6 +37,7 @@ def test_the_metrics_of_a_kind_are_those_that_its_tasks_have(kind):
         "Segmentation": lambda make: make(x, rng.integers(0, 3, (60, 8, 8))),
         "ImageGeneration": lambda make: make(x),
         "Detection": lambda make: make(x * 9, [[[1, 1, 5, 6]]] * 60, [[c] for c in y], resize=(32, 32)),
+        "NodeClassification": lambda make: make(x[:, 0], rng.integers(0, 60, (2, 200)), y),
         "MultiTask": lambda make: make(x, {"a": y, "b": x[:, 0, 0]}),
         "Multimodal": lambda make: make({"one": x, "two": x[:, 0]}, y),
         "CustomTask": lambda make: make((x[:, 0].astype("f"), y), loss=lambda o, t: o.sum()),
