@@ -46,7 +46,7 @@ def fourier_size(sample_rate: int, window: int, mels: int) -> int:
     """The smallest size that holds a window, and whose frequencies are so near each other that no band is empty.
 
     >>> fourier_size(8000, 200, 40), fourier_size(8000, 128, 64)
-    (200, 188)
+    (200, 192)
     """
     size = window
     while not mel_filters(sample_rate, size, mels).any(1).all():
