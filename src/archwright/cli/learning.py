@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archwright.errors import DataError, ObjectiveError, ResumeError
 
 if TYPE_CHECKING:
+    from archwright.cli.console import Waiting
     from archwright.objective import Objectives
     from archwright.space import Space
     from archwright.store import Run
@@ -45,12 +47,14 @@ def _size(text: str) -> list[int]:
     return [int(sides[1]), int(sides[2] or sides[1])]
 
 
-def load_task(data: str, options: Mapping[str, Any]) -> Task:
-    """The task of a name or path, with options as `data_options` gives them."""
+def load_task(data: str, options: Mapping[str, Any], waiting: Waiting | None = None) -> Task:
+    """The task of a name or path, with options as `data_options` gives them; `waiting` says how far it is."""
     from archwright.task import load
+    from archwright.task.decoding import told
 
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-    return load(data, **given)
+    with told(waiting.on) if waiting is not None else nullcontext():
+        return load(data, **given)
 
 
 def where_from(data: str) -> str:
@@ -98,12 +102,13 @@ def objectives(task: Task, maximize: Sequence[str], minimize: Sequence[str], lim
     return Objectives.of([*goals, *limits])
 
 
-def same_problem(run: Run, data: str | None = None) -> tuple[Task, Space]:
+def same_problem(run: Run, data: str | None = None, waiting: Waiting | None = None) -> tuple[Task, Space]:
     """The task and the space that a run began with, made again from what the run keeps.
 
     Args:
         run: The run.
         data: Where its data are now, if they have moved.
+        waiting: Says how far the reading is.
 
     Raises:
         ResumeError: It was begun from Python, so only Python knows its task; or its data are gone.
@@ -118,5 +123,5 @@ def same_problem(run: Run, data: str | None = None) -> tuple[Task, Space]:
         raise ResumeError(
             f"the data of run '{run.name}' were in {then}, which is gone: say where they are, with --data"
         )
-    task = load_task(data or notes["data"], notes.get("options") or {})
+    task = load_task(data or notes["data"], notes.get("options") or {}, waiting)
     return task, task.space(notes.get("space"))

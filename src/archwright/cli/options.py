@@ -182,6 +182,15 @@ User = Annotated[
 ]
 Item = Annotated[str | None, _option("The column of items. Default: by its name.", "COLUMN", _DATA)]
 Resize = Annotated[str | None, _option("Bring images to one size: 28x28.", "HxW", _DATA)]
+Memory = Annotated[
+    str | None,
+    _option(
+        "A folder of images that takes more is decoded once, into a file, and each batch is read from there: 1GiB. "
+        "Default: 512MiB.",
+        "SIZE",
+        _DATA,
+    ),
+]
 OnBadImage = Annotated[
     str | None, _option("Where images cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)
 ]

@@ -80,6 +80,7 @@ def search(
     user: options.User = None,
     item: options.Item = None,
     resize: options.Resize = None,
+    memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
     on_bad_box: options.OnBadBox = None,
     resample: options.Resample = None,
@@ -107,7 +108,7 @@ def search(
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, on_bad_box=on_bad_box, text=text,
         horizon=horizon, context=context, season=season, time=time, group=group, user=user, item=item,
-        resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
+        memory=memory, resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:
@@ -119,7 +120,7 @@ def search(
         Budget.of(budget, trials=trials, epochs=epochs)
         length = None if train_epochs is None else _positive(train_epochs, "--train-epochs")
         waiting.on(f"reading {data}")
-        task = learning.load_task(data, reading)
+        task = learning.load_task(data, reading, waiting)
         recipe = None if length is None else Recipe.suiting(task, epochs=length)
         searched = task.space(space)
         goals = learning.objectives(task, maximize or (), minimize or (), [*limits, *learning.gap(task, max_gap)])
@@ -187,7 +188,7 @@ def resume(
         with open_run(place, run) as (_, stored):
             pass
         waiting.on("reading the data")
-        task, space = learning.same_problem(stored, data)
+        task, space = learning.same_problem(stored, data, waiting)
 
         def begun(run: Run) -> None:
             waiting.stop()

@@ -68,6 +68,7 @@ def train(
     time: options.Time = None,
     group: options.Group = None,
     resize: options.Resize = None,
+    memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
     resample: options.Resample = None,
     clip_seconds: options.ClipSeconds = None,
@@ -86,7 +87,7 @@ def train(
     seconds = _seconds(budget)
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
-        season=season, time=time, group=group, resample=resample,
+        season=season, time=time, group=group, memory=memory, resample=resample,
         seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     with interruptible(), console.Waiting(quiet) as waiting:
@@ -96,7 +97,7 @@ def train(
         from archwright.run.session import said
         from archwright.run.settings import describe_task
 
-        task = learning.load_task(data, reading)
+        task = learning.load_task(data, reading, waiting)
         goals = learning.objectives(task, (), (), ())
         folder = out or Path("runs") / f"{task.name.removeprefix('ucr:')}-supernet"
         about = {

@@ -128,6 +128,7 @@ def tasks(
     user: options.User = None,
     item: options.Item = None,
     resize: options.Resize = None,
+    memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
     resample: options.Resample = None,
     clip_seconds: options.ClipSeconds = None,
@@ -140,10 +141,10 @@ def tasks(
             waiting.on(f"reading {data}")
             reading = learning.data_options(
                 target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon,
-                context=context, season=season, time=time, group=group, user=user, item=item, resample=resample,
-                seconds=clip_seconds, on_bad_clip=on_bad_clip,
+                context=context, season=season, time=time, group=group, user=user, item=item, memory=memory,
+                resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
             )  # fmt: skip
-            found = learning.load_task(data, reading)
+            found = learning.load_task(data, reading, waiting)
             waiting.stop()
             _describe(found, as_json)
             return

@@ -77,4 +77,4 @@ def divided(part: Part, share: float, seed: int) -> tuple[Part, Part]:
             "each needs two or more"
         )
     first, rest = order[:cut], order[cut:]
-    return Part(part.inputs[first], part.targets[first]), Part(part.inputs[rest], part.targets[rest])
+    return part[first], part[rest]

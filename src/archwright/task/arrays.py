@@ -16,6 +16,7 @@ __all__ = [
     "check_finite",
     "check_lengths",
     "image_array",
+    "is_grey",
     "like_images",
     "number_array",
     "picture",
@@ -86,11 +87,16 @@ def picture(image: Any, mode: str | None = None, resize: tuple[int, int] | None 
     if image.mode.startswith("I;16"):  # 16 bits to 8; Pillow's own conversion would clip instead
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     if mode is None:
-        mode = "L" if image.mode in ("1", "L", "LA", "I", "F") else "RGB"
+        mode = "L" if is_grey(image) else "RGB"
     image = image.convert(mode)
     if resize is not None:
         image = image.resize((resize[1], resize[0]), Image.Resampling.BILINEAR)
     return np.asarray(image)
+
+
+def is_grey(image: Any) -> bool:
+    """Whether a Pillow image has no colour, as its head says."""
+    return image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16")
 
 
 def _pictures(raw: Sequence[Any], resize: tuple[int, int] | None, n_channels: int | None) -> list[np.ndarray]:

@@ -173,7 +173,7 @@ class ImageGeneration(Task):
             data.labels or None,
             x_test=data.test_images,
             resize=resize,
-            channels="last" if data.images.ndim == 4 else None,
+            channels="last" if len(data.images.shape) == 4 else None,
             name=name or Path(path).resolve().name,
             **{"source": str(path), **options},
         )

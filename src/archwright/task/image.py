@@ -14,6 +14,7 @@ from archwright.task.baseline import ResidualConv, fitted
 from archwright.task.classification import ClassWeight, Labelled, check_labels, check_test_pair
 from archwright.task.groups import Groups
 from archwright.task.inputs import ImageInputs
+from archwright.task.lazy import Images
 from archwright.task.preparation import Preparation
 from archwright.task.problems import Problems
 from archwright.task.reading import BadImage, read_image_folder
@@ -74,10 +75,10 @@ class ImageClassification(Task):
     ):
         check_test_pair(x_test, y_test)
         problems, test = Problems(), None
-        images = problems.of(image_array, x, "x", channels=channels, resize=resize)
+        images = problems.of(_images, x, "x", channels=channels, resize=resize)
         c = 1 if images is None else images.shape[1]
         if x_test is not None:
-            test = problems.of(image_array, x_test, "x_test", channels=channels, resize=resize, n_channels=c)
+            test = problems.of(_images, x_test, "x_test", channels=channels, resize=resize, n_channels=c)
         check_labels(problems, y, y_test)
         problems.check()
         assert images is not None
@@ -106,19 +107,27 @@ class ImageClassification(Task):
         *,
         on_bad_image: BadImage = "stop",
         resize: tuple[int, int] | None = None,
+        memory: int | str | None = None,
         name: str | None = None,
         **options: Any,
     ) -> ImageClassification:
         """A folder with one folder of images a class; or with ``train/`` and ``test/`` folders of these.
 
+        Where all images would take more than `memory`, they are decoded once into a file of the cache folder
+        (``~/.cache/archwright``, or below ``XDG_CACHE_HOME``), and every batch is read from there: the same batches to
+        the last bit, with a few MiB of memory. See `archwright.task.decoding`.
+
         Args:
             path: The folder.
             on_bad_image: ``"stop"`` with an error where files are unreadable, or ``"skip"`` them with a warning.
             resize: Height and width to bring all images to; needed where they differ.
+            memory: How much all images may take as inputs, four bytes a number, to be kept in memory: bytes, or a text
+                such as ``"1GiB"``; 1 keeps none. By default 512 MiB, or a sixteenth of the machine's memory where that
+                is less, for every worker has them once.
             name: What the task is called; by default the folder's name.
             options: As for the class.
         """
-        data = read_image_folder(path, on_bad_image=on_bad_image, resize=resize)
+        data = read_image_folder(path, on_bad_image=on_bad_image, resize=resize, memory=memory)
         task = cls(
             data.images,
             data.labels,
@@ -130,6 +139,8 @@ class ImageClassification(Task):
             **{"source": str(path), **options},
         )
         task._facts["skipped_images"] = list(data.skipped)
+        if isinstance(data.images, Images):
+            task._facts["read_from"] = str(data.images.path)
         return task
 
     def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
@@ -142,9 +153,14 @@ class ImageClassification(Task):
         return make(width or 32) if max_params is None else fitted(make, self.input_shape, max_params)
 
 
-def _background(images: np.ndarray) -> np.ndarray:
+def _images(raw: Any, where: str, **options: Any) -> np.ndarray | Images:
+    return raw if isinstance(raw, Images) else image_array(raw, where, **options)
+
+
+def _background(images: np.ndarray | Images) -> np.ndarray:
     """The median of each channel along the border of (n, channels, h, w): what surrounds the objects."""
-    few = images[:: max(1, len(images) // 1000)]
+    some = images[:: max(1, len(images) // 1000)]
+    few = some.read() if isinstance(some, Images) else some
     c = few.shape[1]
     sides = (few[:, :, 0], few[:, :, -1], few[:, :, :, 0], few[:, :, :, -1])
     return np.median(np.concatenate([s.transpose(1, 0, 2).reshape(c, -1) for s in sides], 1), axis=1)

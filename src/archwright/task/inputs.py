@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,22 +12,40 @@ from torch import Tensor
 
 from archwright.errors import DataError
 from archwright.task.arrays import Layout, check_finite, image_array, number_array, sequence_array
+from archwright.task.lazy import Images, LazyInputs, blocks
 
 __all__ = ["ImageInputs", "PlainInputs", "SequenceInputs"]
 
 
-def _channel_statistics(array: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _channel_statistics(array: np.ndarray | Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel of (n, channels, ...); a constant channel gets deviation 1."""
-    axes = (0, *range(2, array.ndim))
-    mean = array.mean(axes, dtype=np.float64)
-    std = array.std(axes, dtype=np.float64)
+    if isinstance(array, Images) or array.dtype == np.uint8:
+        mean, std = _of_bytes(array)
+    else:
+        axes = (0, *range(2, array.ndim))
+        mean = array.mean(axes, dtype=np.float64)
+        std = array.std(axes, dtype=np.float64)
     return tuple(mean.tolist()), tuple(np.where(std > 1e-8 * np.maximum(1.0, np.abs(mean)), std, 1.0).tolist())
+
+
+def _of_bytes(array: np.ndarray | Images) -> tuple[np.ndarray, np.ndarray]:
+    """The same of bytes, by counting each value: exact, so that it is no matter in which blocks they come."""
+    channels = array.shape[1]
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    for block in blocks(array):
+        for c in range(channels):
+            counts[c] += np.bincount(block[:, c].ravel(), minlength=256)
+    n = int(counts[0].sum())
+    once, twice = ([sum(int(k) * v**power for v, k in enumerate(row)) for row in counts] for power in (1, 2))
+    mean = np.array([s / n for s in once])
+    return mean, np.sqrt([(n * q - s * s) / n**2 for s, q in zip(once, twice, strict=True)])
 
 
 def _standardised(array: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     view = (1, -1, *[1] * (array.ndim - 2))
     out = np.ascontiguousarray(array, dtype=np.float32)
-    out = (out - np.array(mean, np.float32).reshape(view)) / np.array(std, np.float32).reshape(view)
+    out = out - np.array(mean, np.float32).reshape(view)
+    out /= np.array(std, np.float32).reshape(view)
     return torch.from_numpy(np.ascontiguousarray(out))
 
 
@@ -50,7 +68,9 @@ class ImageInputs:
     resize: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, images: np.ndarray, channels: Layout = None, resize: tuple[int, int] | None = None) -> ImageInputs:
+    def of(
+        cls, images: np.ndarray | Images, channels: Layout = None, resize: tuple[int, int] | None = None
+    ) -> ImageInputs:
         """Measure the statistics of the training part's (n, channels, height, width)."""
         _, c, height, width = images.shape
         return cls((c, height, width), *_channel_statistics(images), channels, resize)
@@ -60,13 +80,15 @@ class ImageInputs:
         array = image_array(raw, channels=self.channels, resize=self.resize, n_channels=self.shape[0])
         return self.prepare(array)
 
-    def prepare(self, array: np.ndarray, where: str = "images") -> Tensor:
-        """Images already laid out as (n, channels, height, width) to a tensor."""
+    def prepare(self, array: np.ndarray | Images, where: str = "images") -> Tensor:
+        """Images already laid out as (n, channels, height, width) to a tensor; those on disk stay there."""
         if array.shape[1:] != self.shape:
             raise DataError(
                 f"{where} are {_say(array.shape[1:])}: this task has {_say(self.shape)}. "
                 f"Bring them to that size, or make the task with resize={self.shape[1:]}"
             )
+        if isinstance(array, Images):
+            return cast(Tensor, LazyInputs(array, self))  # does what a training loop asks of a tensor
         return _standardised(array, self.mean, self.std)
 
     def to_json(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -97,9 +96,9 @@ def _shared(parts: Mapping[str, Tensor]) -> list[str]:
     seen: dict[int, str] = {}
     found = []
     for name, part in parts.items():
-        rows = part.reshape(len(part), math.prod(part.shape[1:])).contiguous().numpy()
         # Of 64 bits: two rows of a million agree by chance in one of ten million data sets.
-        hashes = [hash(row.tobytes()) for row in rows]
+        blocks = part.split(1024) if len(part) else ()
+        hashes = [hash(row.tobytes()) for block in blocks for row in block.contiguous().numpy()]
         for earlier in [p for p in parts if p in set(seen.values())]:
             n = sum(seen.get(h) == earlier for h in hashes)
             if n:

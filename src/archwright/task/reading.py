@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import psutil
 
 from archwright.errors import DataError
-from archwright.task.arrays import picture
+from archwright.objective import parse_bytes
+from archwright.task.arrays import is_grey, picture
+from archwright.task.decoding import decoded, reason, unequal, unreadable
+from archwright.task.lazy import Images
 
 __all__ = ["BadImage", "ImageFolder", "image_files", "read_image_folder", "read_npz", "read_pictures", "read_raw"]
 
@@ -20,13 +26,19 @@ BadImage = Literal["stop", "skip"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm")
 
 
+MOST = 2**29
+
+
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """What `read_image_folder` found: uint8 images of one size (n, h, w) or (n, h, w, 3), and a label each."""
+    """What `read_image_folder` found: uint8 images of one size (n, h, w) or (n, h, w, 3), and a label each.
 
-    images: np.ndarray
+    Images on disk are (n, channels, h, w).
+    """
+
+    images: np.ndarray | Images
     labels: list[str]
-    test_images: np.ndarray | None
+    test_images: np.ndarray | Images | None
     test_labels: list[str] | None
     skipped: tuple[str, ...]
 
@@ -68,14 +80,29 @@ def _labelled(path: Path) -> list[tuple[Path, str]]:
     )
 
 
+def _share() -> int:
+    """Bytes that images may take where nothing is said: 512 MiB, and at most a sixteenth of the machine's memory.
+
+    Every worker has the data once, and so has the search. How many workers there will be is not known yet: with eight,
+    which are the most by default, half of the memory is left to networks and everything else.
+    """
+    return min(MOST, psutil.virtual_memory().total // 16)
+
+
 def _suffixes() -> str:
     return ", ".join(IMAGE_SUFFIXES)
 
 
 def read_image_folder(
-    path: str | Path, *, on_bad_image: BadImage = "stop", resize: tuple[int, int] | None = None
+    path: str | Path,
+    *,
+    on_bad_image: BadImage = "stop",
+    resize: tuple[int, int] | None = None,
+    memory: int | str | None = None,
 ) -> ImageFolder:
     """Read a folder of class folders of images, or ``train/`` and ``test/`` folders of these (an official test part).
+
+    Images that would take more than `memory` as inputs are left on disk; see `archwright.task.decoding.decoded`.
 
     Raises:
         DataError: no such folder, no image, unreadable images where `on_bad_image` is ``"stop"``, sizes that differ.
@@ -88,9 +115,14 @@ def read_image_folder(
     official = {d.name for d in _folders(path)} == {"train", "test"}
     files = _labelled(path / "train" if official else path)
     test_files = _labelled(path / "test") if official else []
-    read, skipped = _read_all([f for f, _ in (*files, *test_files)], on_bad_image, resize)
-    stacked = _stack(read)
-    kept, held = ([label for f, label in group if f in read] for group in (files, test_files))
+    every = [f for f, _ in (*files, *test_files)]
+    most = _share() if memory is None else parse_bytes(memory, where="memory", error=DataError)
+    lazy = _size_of_all(every, resize) > most
+    read: Any
+    read, bad = decoded(every, path, resize) if lazy else _read(every, resize)
+    skipped = _left_out(bad, len(every), on_bad_image)
+    stacked = read if lazy else _stack(read)
+    kept, held = ([label for f, label in group if f not in bad] for group in (files, test_files))
     return ImageFolder(
         images=stacked[: len(kept)],
         labels=kept,
@@ -103,16 +135,17 @@ def read_image_folder(
 def read_pictures(
     path: str | Path, *, on_bad_image: BadImage = "stop", resize: tuple[int, int] | None = None
 ) -> ImageFolder:
-    """As `read_image_folder`; but images may lie in the folder itself, without classes: there are no labels then."""
+    """As `read_image_folder`, all in memory; but images may lie in the folder itself, without classes or labels."""
     path = Path(path)
     if not path.is_dir() or not _unlabelled(path):
-        return read_image_folder(path, on_bad_image=on_bad_image, resize=resize)
+        return read_image_folder(path, on_bad_image=on_bad_image, resize=resize, memory=sys.maxsize)
     if on_bad_image not in ("stop", "skip"):
         raise DataError(f"on_bad_image is {on_bad_image!r}: allowed are 'stop' and 'skip'")
     official = {d.name for d in _folders(path)} == {"train", "test"}
     files = image_files(path / "train" if official else path)
     held = image_files(path / "test") if official else []
-    read, skipped = _read_all([*files, *held], on_bad_image, resize)
+    read, bad = _read([*files, *held], resize)
+    skipped = _left_out(bad, len(files) + len(held), on_bad_image)
     stacked, n = _stack(read), sum(f in read for f in files)
     return ImageFolder(stacked[:n], [], stacked[n:] if official else None, [] if official else None, skipped)
 
@@ -123,18 +156,27 @@ def _unlabelled(path: Path) -> bool:
     return any(f.suffix.lower() in IMAGE_SUFFIXES for f in (path / "train" if official else path).iterdir())
 
 
-def _read_all(
-    files: list[Path], on_bad_image: BadImage, resize: tuple[int, int] | None
-) -> tuple[dict[Path, np.ndarray], tuple[str, ...]]:
-    """Images by file, and the files that are left out because they cannot be read."""
-    read, bad = _read(files, resize)
+def _left_out(bad: dict[Path, str], n: int, on_bad_image: BadImage) -> tuple[str, ...]:
+    """The files that cannot be read; an error, or a warning where they are to be left out."""
     if bad:
         named = "; ".join(f"{f} ({why})" for f, why in list(bad.items())[:5]) + (" ..." if len(bad) > 5 else "")
-        what = f"{len(bad)} of {len(files)} images cannot be read: {named}"
-        if on_bad_image == "stop" or len(bad) == len(files):
+        what = f"{len(bad)} of {n} images cannot be read: {named}"
+        if on_bad_image == "stop" or len(bad) == n:
             raise DataError(f"{what}. Repair or remove them, or give on_bad_image='skip' to go on without them")
         warnings.warn(f"{what}. They are left out", UserWarning, stacklevel=3)
-    return read, tuple(str(f) for f in bad)
+    return tuple(str(f) for f in bad)
+
+
+def _size_of_all(files: Sequence[Path], resize: tuple[int, int] | None) -> int:
+    """Bytes of all images as inputs, float32, as far as 16 of them tell."""
+    from PIL import Image
+
+    most = 0
+    for file in files[:: max(1, len(files) // 16)]:
+        with contextlib.suppress(*unreadable()), Image.open(file) as image:
+            height, width = resize or (image.height, image.width)
+            most = max(most, 4 * height * width * (1 if is_grey(image) else 3))
+    return most * len(files)
 
 
 def _read(files: Iterable[Path], resize: tuple[int, int] | None) -> tuple[dict[Path, np.ndarray], dict[Path, str]]:
@@ -146,26 +188,17 @@ def _read(files: Iterable[Path], resize: tuple[int, int] | None) -> tuple[dict[P
         try:
             with Image.open(file) as image:
                 read[file] = picture(image, resize=resize)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            empty = file.stat().st_size == 0
-            bad[file] = "empty file" if empty else str(error).split(" '")[0].split(": '")[0] or type(error).__name__
+        except unreadable() as error:
+            bad[file] = reason(file, error)
     return read, bad
 
 
 def _stack(read: dict[Path, np.ndarray]) -> np.ndarray:
     """Images of equal size in one array; grey ones become colour where any is."""
+    error = unequal([(file, (a.shape[0], a.shape[1])) for file, a in read.items()])
+    if error is not None:
+        raise error
     colour = any(a.ndim == 3 for a in read.values())
-    sizes: dict[tuple[int, ...], list[Path]] = {}
-    for file, a in read.items():
-        sizes.setdefault(a.shape[:2], []).append(file)
-    if len(sizes) > 1:
-        ranked = sorted(sizes.items(), key=lambda item: -len(item[1]))
-        listed = ", ".join(f"{h}x{w} ({len(files)} images, e.g. {files[0].name})" for (h, w), files in ranked[:4])
-        height, width = (int(np.median([a.shape[i] for a in read.values()])) for i in (0, 1))
-        raise DataError(
-            f"images differ in size (height x width): {listed}{' ...' if len(ranked) > 4 else ''}. A network needs one "
-            f"size: give resize=(height, width), e.g. resize=({height}, {width})"
-        )
     return np.stack([np.repeat(a[..., None], 3, 2) if colour and a.ndim == 2 else a for a in read.values()])
 
 

@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from archwright.errors import DataError, EvaluationError, did_you_mean
 from archwright.task.groups import Groups, gaps
+from archwright.task.lazy import LazyInputs
 from archwright.task.metrics import Metric
 from archwright.task.preparation import Preparation
 from archwright.task.problems import doubts
@@ -26,12 +27,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "Parts", "Task"]
 
+BLOCK = 1024
+"""Samples that are read at a time where all are gone through."""
+
 Augmentation = Callable[[Tensor, Generator | None], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Samples with their targets, resident in memory and prepared: what a training loop indexes.
+    """Samples with their targets, prepared: what a training loop indexes.
+
+    They lie in memory, but for inputs that would take too much of it: these are
+    `archwright.task.lazy.LazyInputs`, and each batch of them is read from disk.
 
     Shapes: `inputs` is (n, *input_shape), float32 (int64 for tokens); `targets` is (n,) int64 for classes, (n, targets)
     float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks, (n, most, 5)
@@ -56,7 +63,8 @@ class Part:
         return len(self.inputs)
 
     def __getitem__(self, rows: slice | Tensor) -> Part:
-        return Part(self.inputs[rows], self.targets[rows], None if self.groups is None else self.groups[rows])
+        inputs: Any = self.inputs.taken(rows) if isinstance(self.inputs, LazyInputs) else self.inputs[rows]
+        return Part(inputs, self.targets[rows], None if self.groups is None else self.groups[rows])
 
     def __add__(self, other: Part) -> Part:
         both = None if self.groups is None or other.groups is None else torch.cat([self.groups, other.groups])
@@ -290,7 +298,8 @@ class Task(ABC):
         for part in (self.train, self.validation, self._test):
             for tensor in (part.inputs, part.targets, *(() if part.groups is None else (part.groups,))):
                 digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-                digest.update(tensor.contiguous().numpy().data)
+                for block in tensor.split(BLOCK):
+                    digest.update(block.contiguous().numpy().data)
         return digest.hexdigest()
 
     @functools.cached_property
