@@ -190,7 +190,7 @@ def _unfinished(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise DataError(
             f"decoded images cannot be kept in {folder} ({error.strerror}): set XDG_CACHE_HOME to a folder with room, "
-            f"or give memory= above the size of all images, which then lie in memory"
+            f"or keep all images in memory, by a size above theirs such as memory='100GiB'"
         ) from None
     try:
         yield making
