@@ -151,7 +151,12 @@ def test_a_search_of_it_is_a_run_that_can_be_shown_and_begun_with(archwright, re
     trials = {row["number"]: row for row in json.loads(done.stdout)["leaderboard"]}
     assert trials[0]["origin"] == "given to begin with"
     assert trials[0]["epochs"] == 1  # trained, not taken over
-    assert trials[0]["architecture"] == best["architecture"]
+    # Of several that are equally accurate the front holds the smallest, and the new search begins with the first.
+    equals = [
+        row["architecture"] for row in shown["leaderboard"] if row["goals"]["accuracy"] == best["goals"]["accuracy"]
+    ]
+    assert best["architecture"] in equals
+    assert trials[0]["architecture"] in equals
 
 
 @pytest.mark.slow

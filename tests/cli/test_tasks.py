@@ -22,9 +22,12 @@ def test_every_kind_that_a_path_may_be_of_is_told():
 def test_the_metrics_of_a_kind_are_those_that_its_tasks_have(kind):
     rng, lines = np.random.default_rng(0), [f"the {i}th of many short texts" for i in range(60)]
     x, y = rng.normal(size=(60, 8, 8)), np.arange(60) % 2
+    clicked = pd.DataFrame({"user": np.arange(60) // 6, "item": np.arange(60) * 7 % 30, "rating": y})
     made = {
         "ImageClassification": lambda make: make(x, y),
         "SequenceClassification": lambda make: make(x, y),
+        "AudioClassification": lambda make: make(rng.normal(size=(60, 800)), y, sample_rate=8000),
+        "SpeechRecognition": lambda make: make(list(rng.normal(size=(60, 8000))), lines, sample_rate=8000),
         "TabularClassification": lambda make: make(x[:, 0], y),
         "TabularRegression": lambda make: make(x[:, 0], x[:, 1, 1]),
         "TextClassification": lambda make: make(lines, y),
@@ -32,10 +35,13 @@ def test_the_metrics_of_a_kind_are_those_that_its_tasks_have(kind):
         "LanguageModelling": lambda make: make(" ".join(lines), window=16),
         "Translation": lambda make: make(lines, lines[::-1], vocabulary=60),
         "Segmentation": lambda make: make(x, rng.integers(0, 3, (60, 8, 8))),
+        "ImageGeneration": lambda make: make(x),
         "Detection": lambda make: make(x * 9, [[[1, 1, 5, 6]]] * 60, [[c] for c in y], resize=(32, 32)),
+        "NodeClassification": lambda make: make(x[:, 0], rng.integers(0, 60, (2, 200)), y),
         "MultiTask": lambda make: make(x, {"a": y, "b": x[:, 0, 0]}),
         "Multimodal": lambda make: make({"one": x, "two": x[:, 0]}, y),
         "CustomTask": lambda make: make((x[:, 0].astype("f"), y), loss=lambda o, t: o.sum()),
+        "Recommendation": lambda make: make(clicked, clicks=kind.name == "clicks"),
     }[kind.makes](getattr(task, kind.makes))
     own = [m for m in made.metrics if not (kind.makes == "MultiTask" and m.split("_")[0] in ("a", "b"))]
     assert set(kind.metrics) == set(own)

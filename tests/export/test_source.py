@@ -13,7 +13,7 @@ from archwright.export import Card, export, read_card
 from archwright.export.flat import flatten
 from archwright.export.forms import open_form
 from archwright.export.source import Words, write_source
-from archwright.nn.spaces import convnet, mlp, mobile, sequence
+from archwright.nn.spaces import audio, convnet, mlp, mobile, sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
 from export_networks import IMAGE, SEQUENCE, TRACEABLE, Attention, Branches, Gated, Recurrent, Tied, trained
@@ -23,6 +23,7 @@ SPACES = {
     "convnet": (lambda: convnet((1, 8, 8), 10), (1, 8, 8)),
     "mobile": (lambda: mobile((3, 16, 16), 5), (3, 16, 16)),
     "sequence": (lambda: sequence((2, 40), 5), (2, 40)),
+    "audio": (lambda: audio((1, 900), 5, sample_rate=8000), (1, 900)),
     "mlp": (lambda: mlp((12,), 3), (12,)),
 }
 

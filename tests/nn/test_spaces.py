@@ -24,6 +24,8 @@ SPACES = {
     "mobile 1x40": (spaces.mobile, (1, 40)),
     "sequence 1x40": (spaces.sequence, (1, 40)),
     "sequence 3x7": (spaces.sequence, (3, 7)),
+    "audio 1x4000": (spaces.audio, (1, 4000)),
+    "audio 1x900": (spaces.audio, (1, 900)),
     "mlp 30": (spaces.mlp, (30,)),
     "mlp 1x8x8": (spaces.mlp, (1, 8, 8)),
 }
@@ -78,6 +80,7 @@ def test_a_space_pickles_and_is_the_same_when_made_again(name):
         ("convnet 1x40", (2_000, 5_000, 12_000, 100_000)),
         ("sequence 1x40", (2_000, 5_000, 12_000, 100_000)),
         ("convnet 1x8x8", (3_000, 8_000, 20_000, 100_000)),
+        ("audio 1x4000", (3_000, 8_000, 20_000, 100_000)),
         ("mobile 1x8x8", (3_000, 8_000, 20_000, 100_000)),
     ],
 )
@@ -145,7 +148,13 @@ def test_linear_regression_is_a_point_of_mlp():
 
 @pytest.mark.parametrize(
     ("make", "shape"),
-    [(spaces.convnet, (7,)), (spaces.mobile, (7,)), (spaces.sequence, (1, 8, 8)), (spaces.mlp, (1, 2, 3, 4))],
+    [
+        (spaces.convnet, (7,)),
+        (spaces.mobile, (7,)),
+        (spaces.sequence, (1, 8, 8)),
+        (spaces.audio, (8,)),
+        (spaces.mlp, (1, 2, 3, 4)),
+    ],
 )
 def test_a_space_says_which_inputs_it_takes(make, shape):
     with pytest.raises(SpaceError, match=f"{make.__name__} takes inputs of shape"):

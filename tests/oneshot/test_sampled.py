@@ -10,7 +10,6 @@ from archwright.oneshot import enas, fairnas, progressive, sandwich, spos
 from archwright.oneshot.progressive import stages
 from archwright.oneshot.sampling import extreme, fair, uniform
 from archwright.space import Space, choice, integer, repeat
-from archwright.supernet import Supernet
 from archwright.testing import OneShotContract
 from archwright.testing.oneshot import toy_space, toy_task
 
@@ -38,21 +37,6 @@ class TestProgressive(OneShotContract):
 class TestEnas(OneShotContract):
     def run(self, space, task, **options):
         return enas(space, task, candidates=8, episodes=3, **options)
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """Every architecture that supernets are trained on from now on, in order."""
-    seen = []
-    forward = Supernet.forward
-
-    def noted(self, x, gates):
-        if self.training:
-            seen.append(gates)
-        return forward(self, x, gates)
-
-    monkeypatch.setattr(Supernet, "forward", noted)
-    return seen
 
 
 SPACE = Space({"a": choice("x", "y", "z"), "b": choice(1, 2, 3), "c": choice(1, 2, 3, 4)})

@@ -100,6 +100,7 @@ def test_the_final_choice_names_its_candidates(result):
     assert {c["number"] for c in outcome["candidates"]} == best
     means = {c["number"]: np.mean(c["validation"]["accuracy"]) for c in outcome["candidates"]}
     assert means[outcome["chosen"]] == max(means.values())
+    assert 0 < outcome["candidates_s"] < outcome["seconds"]
     json.dumps(outcome)
 
 

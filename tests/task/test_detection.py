@@ -383,20 +383,3 @@ def test_files_of_boxes_that_cannot_be_read_are_named(name, text, said, tmp_path
         tasks.load(tmp_path / name if name == "a.json" else tmp_path)
     assert said in str(raised.value)
     assert name.split("/")[-1] in str(raised.value)
-
-
-def test_groups_of_images_have_their_own_figures():
-    images, boxes, labels = scenes(120)
-    camera = np.where(np.arange(120) % 2, "roof", "gate")
-    task = Detection(images, boxes, labels, group=camera, validation_share=0.5, test_share=0.4)
-    part = task.open_test()
-    assert task.groups.labels == ("gate", "roof")
-    # Those of one camera are found, those of the other are not.
-    found = torch.cat([part.targets[..., :4], torch.ones(*part.targets.shape[:2], 1), part.targets[..., 4:]], 2)
-    found[part.groups == 0] = NOTHING
-    got = task.score(found, part.targets, groups=part.groups)
-    assert got["gap_map50"] == pytest.approx(1.0)
-    held = {"validation": (images[60:90], boxes[60:90], labels[60:90]), "test": (images[90:], boxes[90:], labels[90:])}
-    given = {"group": camera[:60], "group_validation": camera[60:90], "group_test": camera[90:]}
-    apart = Detection(images[:60], boxes[:60], labels[:60], **held, **given)
-    assert [apart.groups.labels[g] for g in apart.validation.groups] == camera[60:90].tolist()

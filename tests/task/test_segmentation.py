@@ -226,27 +226,3 @@ def test_a_short_training_beats_the_most_frequent_class_of_each_place():
     training = Training(space, task, Recipe.suiting(task, epochs=8, precision="float32", layout="contiguous"))
     measured = training(Proposal(space.sample(np.random.default_rng(0))), 0)
     assert measured.metrics["mean_iou"] > 0.5
-
-
-def test_groups_of_images_have_their_own_figures():
-    images, masks = scenes(120)
-    camera = np.arange(120) % 2
-    task = Segmentation(images, masks, group=camera, validation_share=0.4, test_share=0.3)
-    part = task.validation
-    output = torch.randn(len(part), 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    got = task.score(output, part.targets, groups=part.groups)
-    own = [task.score(output[part.groups == g], part.targets[part.groups == g], ["mean_iou"]) for g in (0, 1)]
-    assert got["gap_mean_iou"] == pytest.approx(abs(own[0]["mean_iou"] - own[1]["mean_iou"]))
-    assert got["gap_mean_iou"] > 0
-    held = {"x_validation": images[60:90], "y_validation": masks[60:90], "x_test": images[90:], "y_test": masks[90:]}
-    apart = Segmentation(images[:60], masks[:60], group=camera[:60], group_validation=camera[60:90],
-                         group_test=1 - camera[90:], **held)  # fmt: skip
-    assert apart.validation.groups.tolist() == camera[60:90].tolist()
-    assert apart.open_test().groups.tolist() == (1 - camera[90:]).tolist()
-    with pytest.raises(DataError, match=r"official validation samples need groups too: give group_validation="):
-        Segmentation(images[:60], masks[:60], group=camera[:60], group_test=camera[90:], **held)
-    with pytest.raises(DataError, match=r"there are 30 test samples and 29 groups"):
-        Segmentation(images[:60], masks[:60], group=camera[:60], group_validation=camera[60:90],
-                     group_test=camera[91:], **held)  # fmt: skip
-    with pytest.raises(DataError, match=r"the others none: give group="):
-        Segmentation(images[:60], masks[:60], group_test=camera[90:], **held)

@@ -228,27 +228,3 @@ def test_a_proposal_is_measured_with_a_main_metric_of_written_texts():
     recipe = Recipe.suiting(task, epochs=1, precision="float32", layout="contiguous")
     measured = Training(space, task, recipe, device="cpu")(Proposal(space.sample(np.random.default_rng(0))), 0)
     assert measured.curve[-1]["bleu"] == measured.metrics["bleu"]
-
-
-def test_groups_of_pairs_have_their_own_figures():
-    x, y = pairs(300)
-    frame = pd.DataFrame({"from": np.where(np.arange(300) % 2, "web", "book"), "en": x, "de": y})
-    frame.loc[0, ["en", "de"]] = 30 * "the cat and "  # too long for training, where it may be
-    task = Translation.from_table(frame, group="from", validation_share=0.2, max_length=20, test_share=0.2, **SMALL)
-    left_out = task.describe()["too_long_for_training"]
-    assert left_out >= 1
-    counts = task.describe()["groups"]
-    assert sum(counts["web"].values()) + sum(counts["book"].values()) == 300 - left_out
-    texts = dict(zip(frame.en, frame["from"], strict=True))
-    made = Translation.from_table(
-        frame, text="de", target="en", group="from", validation_share=0.2, test_share=0.2, **SMALL
-    )
-    known = made.preparation.labels(made.train.targets[:, 1:])
-    unique = [i for i, text in enumerate(known) if list(x).count(text) == 1]
-    assert len(unique) > 5
-    assert all(made.groups.labels[made.train.groups[i]] == texts[known[i]] for i in unique)
-    held = Translation.from_table(
-        frame[:200], group="from", validation=frame[200:250], test=frame[250:], max_length=20, **SMALL
-    )
-    assert [held.groups.labels[g] for g in held.open_test().groups] == frame["from"][250:].tolist()
-    assert "gap_nats" in held.metrics

@@ -62,8 +62,8 @@ def guarded(debug: bool = False) -> Iterator[None]:
 
 
 ARGUMENT = re.compile(
-    r"\b(give|with|such as|e\.g\.|pass) "
-    r"(budget|trials|epochs|on_bad_image|on_bad_box|kind|target|text|resize|memory|form)"
+    r"\b(give|with|such as|e\.g\.|pass) (budget|trials|epochs|on_bad_image|on_bad_box|on_bad_clip|resample|seconds|"
+    r"kind|target|text|resize|memory|form)"
     r"=('[^']*'|\([^)]*\)|\w+)"
 )
 

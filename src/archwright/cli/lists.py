@@ -137,7 +137,7 @@ def _counted(layers: str) -> str:
 def _example(entry: names.SpaceName) -> Any:
     from archwright.nn import spaces as made
 
-    return getattr(made, entry.name)(entry.example_shape, 10)
+    return getattr(made, entry.name)(entry.example_shape, entry.example_outputs)
 
 
 def _space_lines(row: dict[str, Any]) -> tuple[str, dict[str, str]]:

@@ -24,12 +24,14 @@ class SpaceName:
         reads: What its networks read.
         purpose: What is in it.
         example_shape: An input to show it on where no data are given.
+        example_outputs: How many numbers its networks then give.
     """
 
     name: str
     reads: str
     purpose: str
     example_shape: tuple[int, ...]
+    example_outputs: int = 10
 
 
 SPACES = {
@@ -43,14 +45,19 @@ SPACES = {
         ),
         SpaceName("mobile", "images, sequences", "stages of inverted residuals, as MobileNetV3", (3, 32, 32)),
         SpaceName("sequence", "sequences", "convolution, causal convolution, recurrence or attention", (1, 128)),
+        SpaceName("audio", "sounds", "a log-mel front end; convolution, causal convolution or recurrence", (1, 16000)),
+        SpaceName("speech", "sounds", "what is said: a log-mel front end, fewer frames, an encoder, CTC", (1, 16000)),
         SpaceName("text", "texts", "an average of words, convolution, recurrence or attention", (40,)),
         SpaceName("forecast", "time series", "how they go on, by what sequence has, linear maps or mixers", (1, 96)),
         SpaceName("language", "texts", "what comes next, by recurrence, causal convolution or decoders", (128,)),
         SpaceName("translation", "texts", "another text: recurrent and Transformer encoders and decoders", (40,)),
+        SpaceName("recommender", "users and items", "how they suit: factors, or layers over their vectors", (2,), 1),
         SpaceName("shared", "images", "several targets at once: a trunk that branches, a head for each", (1, 28, 28)),
         SpaceName("detector", "images", "boxes around things: a backbone, levels, a head of centres", (3, 64, 64)),
         SpaceName("towers", "several inputs", "a tower for each, their fusion, and layers behind it", (16,)),
         SpaceName("unet", "images", "a class for every pixel: down to small sizes and up again", (3, 64, 64)),
+        SpaceName("gan", "random numbers", "images: a generator of cells that grow, and its discriminator", (64,)),
+        SpaceName("graph", "nodes of a graph", "which neighbourhoods count, and layers behind", (17, 32)),
         SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),
     )
 }

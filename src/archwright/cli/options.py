@@ -31,8 +31,8 @@ def _argument(help: str, metavar: str, complete: Callable[..., Any] | None = Non
 Data = Annotated[
     str,
     _argument(
-        "A name (see 'archwright tasks'), a folder with one folder of images a class or with images and masks, an "
-        ".npz, a .csv or .parquet.",
+        "A name (see 'archwright tasks'), a folder with one folder of images or sounds a class or with images and "
+        "masks, an .npz, a .csv or .parquet.",
         "DATA",
         names.complete_data,
     ),
@@ -40,10 +40,11 @@ Data = Annotated[
 Out = Annotated[str, _argument("The folder of a search.", "OUT", names.complete_run)]
 AnyOut = Annotated[str | None, _argument("The folder of a search, or its store.", "OUT", names.complete_run)]
 NewData = Annotated[
-    str,
+    str | None,
     _argument(
-        "An image, a folder of images, a .csv, .parquet, .npy, or .npz with x, for texts a .txt: raw, as for training.",
-        "DATA",
+        "An image or a sound, a folder of them, a .csv, .parquet, .npy, or .npz with x, for texts a .txt: raw, as for "
+        "training. Of a network that makes images: --samples instead.",
+        "[DATA]",
         names.complete_data,
     ),
 ]
@@ -160,8 +161,9 @@ Target = Annotated[
 Kind = Annotated[
     str | None,
     _option(
-        "What a file holds, where that is not plain: images, segmentation, detection, sequences, text, "
-        "translation, language, forecast, table, classification, regression or several.",
+        "What a file holds, where that is not plain: images, generation, segmentation, detection, sequences, audio, "
+        "speech, text, translation, language, forecast, recommendation, clicks, nodes, table, classification, "
+        "regression or several.",
         "KIND",
         _DATA,
     ),
@@ -175,6 +177,10 @@ Group = Annotated[
     str | None,
     _option("The column that tells several series apart; else that of groups to compare.", "COLUMN", _DATA),
 ]
+User = Annotated[
+    str | None, _option("The column of users, of ratings or clicks. Default: by its name.", "COLUMN", _DATA)
+]
+Item = Annotated[str | None, _option("The column of items. Default: by its name.", "COLUMN", _DATA)]
 Resize = Annotated[str | None, _option("Bring images to one size: 28x28.", "HxW", _DATA)]
 Memory = Annotated[
     str | None,
@@ -187,6 +193,16 @@ Memory = Annotated[
 ]
 OnBadImage = Annotated[
     str | None, _option("Where images cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)
+]
+Resample = Annotated[
+    int | None, _option("Bring clips of sound to so many samples a second. Default: the usual rate.", "HZ", _DATA)
+]
+ClipSeconds = Annotated[
+    float | None,
+    _option("Pad or cut clips of sound to this length. Default: 95 % are as short.", "S", _DATA, "--seconds"),
+]
+OnBadClip = Annotated[
+    str | None, _option("Where clips of sound cannot be read: 'stop' (the default) or 'skip' them.", "WHAT", _DATA)
 ]
 OnBadBox = Annotated[
     str | None, _option("Where boxes lie outside their image: 'stop' (the default) or 'clip' them.", "WHAT", _DATA)

@@ -27,6 +27,7 @@ EXAMPLES = examples(
         "archwright predict runs/photos inbox/ --csv answers.csv": "a folder of images, all answers into a table",
         "archwright predict runs/streets new/ --masks found/": "a class for each pixel: masks as PNG files",
         "archwright predict runs/cells new/ --boxes drawn/ --json": "things: their boxes, also drawn into the images",
+        "archwright predict runs/faces --samples 64 --out grid.png": "64 new images of a network that makes some",
         "archwright predict runs/digits new.npz --form onnx --json": "through ONNX Runtime, for a program",
     }
 )
@@ -34,7 +35,7 @@ EXAMPLES = examples(
 
 def predict(
     where: options.Out,
-    data: options.NewData,
+    data: options.NewData = None,
     form: Annotated[
         str | None,
         typer.Option(metavar="FORM", help="Which to run: source, pt2, onnx. Default: the first that is there."),
@@ -60,6 +61,13 @@ def predict(
             metavar="FOLDER", help="Of a network that finds things: all images with boxes drawn, as PNG files."
         ),
     ] = None,
+    samples: Annotated[
+        int | None, typer.Option(metavar="N", help="Of a network that makes images: how many to make, instead of DATA.")
+    ] = None,
+    grid: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="All images that were made, side by side in one file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn: texts that go on, and images.")] = 0,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Refuse files that changed since they were exported.")
     ] = True,
@@ -72,7 +80,14 @@ def predict(
         waiting.on("loading the network")
         from archwright.export import predict as answer
 
-        answers = answer(where, data, form=form, verify=verify, tokens=tokens, temperature=temperature)
+        answers = answer(
+            where, data, form=form, verify=verify, tokens=tokens, temperature=temperature, seed=seed, samples=samples
+        )
+    if grid is not None:
+        from archwright.export import save_grid
+
+        save_grid(answers, grid)
+        console.err().print(f"{len(answers):,} images in {grid}")
     if masks is not None:
         for one in answers:
             one.save_mask(masks)

@@ -77,10 +77,15 @@ def search(
     season: options.Season = None,
     time: options.Time = None,
     group: options.Group = None,
+    user: options.User = None,
+    item: options.Item = None,
     resize: options.Resize = None,
     memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
     on_bad_box: options.OnBadBox = None,
+    resample: options.Resample = None,
+    clip_seconds: options.ClipSeconds = None,
+    on_bad_clip: options.OnBadClip = None,
     out: options.OutFolder = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -102,7 +107,8 @@ def search(
         budget = options.DEFAULT_BUDGET
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, on_bad_box=on_bad_box, text=text,
-        horizon=horizon, context=context, season=season, time=time, group=group, memory=memory,
+        horizon=horizon, context=context, season=season, time=time, group=group, user=user, item=item,
+        memory=memory, resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     command = command_line(ctx, {"--workers": processes} if deterministic else None)
     with interruptible(), console.Waiting(quiet) as waiting:

@@ -70,6 +70,9 @@ def train(
     resize: options.Resize = None,
     memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
+    resample: options.Resample = None,
+    clip_seconds: options.ClipSeconds = None,
+    on_bad_clip: options.OnBadClip = None,
     out: Annotated[Path | None, typer.Option(metavar="NET", help="Folder. Default: runs/DATA-supernet.")] = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -84,7 +87,8 @@ def train(
     seconds = _seconds(budget)
     reading = learning.data_options(
         target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon, context=context,
-        season=season, time=time, group=group, memory=memory,
+        season=season, time=time, group=group, memory=memory, resample=resample,
+        seconds=clip_seconds, on_bad_clip=on_bad_clip,
     )  # fmt: skip
     with interruptible(), console.Waiting(quiet) as waiting:
         waiting.on(f"reading {data}")

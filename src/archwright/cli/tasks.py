@@ -27,13 +27,17 @@ EXAMPLES = examples(
 UCR = "ucr:"
 FILES = {
     "folder/": "one folder of images a class; or train/ and test/ with these",
+    "folder/ --kind generation": "images, with or without folders of classes: to make more like them",
+    "folder/ of .wav, .flac, ...": "one folder of sounds a class; or train/ and test/ with these",
     "folder/images, folder/masks": "files of the same names; or these in train/, val/ and test/",
     "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
-    "(n, f); x_test, y_test; group",
+    "(n, f); sounds (n, t) with a sample_rate; x_test, y_test; group",
     "name.json, folder/": "boxes around things, as COCO, Pascal VOC or YOLO keep them",
+    "folder/nodes.csv, folder/edges.csv": "a graph: id, features, label and split of each node; two nodes an edge",
     "name.txt": "a text: a language model, which goes on with what is begun",
     "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; "
-    "--text that of texts; --horizon N forecasts",
+    "--text that of texts; --horizon N forecasts; names of sound files are sounds; "
+    "--kind recommendation, or clicks, for users and items",
 }
 
 
@@ -58,7 +62,19 @@ CLASSES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_au
 QUANTITIES = ("rmse", "mae", "r2")
 KINDS = (
     Kind("images", "ImageClassification", CLASSES, "a folder, .npz, arrays, a Hugging Face data set"),
+    Kind(
+        "generation", "ImageGeneration", ("frechet", "precision", "recall"),
+        "with --kind: a folder of images, .npz with x, arrays",
+    ),
     Kind("sequences", "SequenceClassification", CLASSES, ".npz, arrays"),
+    Kind(
+        "audio", "AudioClassification", CLASSES,
+        "a folder of sounds, .csv, .parquet with their names, .npz, arrays, lists",
+    ),
+    Kind(
+        "speech", "SpeechRecognition", ("wer", "cer"),
+        "a folder of sounds with a .txt beside each, .csv, .parquet with files and texts, arrays and texts",
+    ),
     Kind("classification", "TabularClassification", CLASSES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("regression", "TabularRegression", QUANTITIES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("text", "TextClassification", CLASSES, ".csv, .parquet, lists of texts, a Hugging Face data set"),
@@ -79,6 +95,15 @@ KINDS = (
         "detection", "Detection", ("map50", "map"),
         "a folder of images with boxes beside them, a .json as of COCO, arrays",
     ),
+    Kind(
+        "recommendation", "Recommendation", QUANTITIES,
+        ".csv, .parquet, a DataFrame with users, items and ratings; tables of users and of items",
+    ),
+    Kind(
+        "clicks", "Recommendation", ("ndcg10", "hr10", "ndcg10_all", "hr10_all"),
+        "the same without ratings: what is clicked next",
+    ),
+    Kind("nodes", "NodeClassification", CLASSES, "a folder with nodes.csv and edges.csv, .npz with edges, arrays"),
     Kind("several", "MultiTask", ("mean",), ".csv, .parquet with --target a,b, arrays; and each target's own metrics"),
     Kind("", "Multimodal", CLASSES, "from Python: several inputs of one sample, classes or quantities"),
     Kind("", "CustomTask", ("loss",), "from Python: your Dataset, your loss, your metrics"),
@@ -100,9 +125,14 @@ def tasks(
     season: options.Season = None,
     time: options.Time = None,
     group: options.Group = None,
+    user: options.User = None,
+    item: options.Item = None,
     resize: options.Resize = None,
     memory: options.Memory = None,
     on_bad_image: options.OnBadImage = None,
+    resample: options.Resample = None,
+    clip_seconds: options.ClipSeconds = None,
+    on_bad_clip: options.OnBadClip = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Data by name, the files that can be searched on; or what is in DATA, and what may be wrong with them."""
@@ -111,7 +141,8 @@ def tasks(
             waiting.on(f"reading {data}")
             reading = learning.data_options(
                 target=target, kind=kind, resize=resize, on_bad_image=on_bad_image, text=text, horizon=horizon,
-                context=context, season=season, time=time, group=group, memory=memory,
+                context=context, season=season, time=time, group=group, user=user, item=item, memory=memory,
+                resample=resample, seconds=clip_seconds, on_bad_clip=on_bad_clip,
             )  # fmt: skip
             found = learning.load_task(data, reading, waiting)
             waiting.stop()

@@ -77,6 +77,8 @@ def describe_task(task: Task) -> str:
     Sizes come from the parts, so that what is searched is what is counted.
     """
     sizes = task.sizes
+    if type(task).__name__ == "ImageGeneration":
+        return f"{sum(sizes.values()):,} images, more like them: {task.answer} ({_parts(sizes)})"
     shape = "x".join(map(str, task.input_shape)) + ("" if task.input_dtype.is_floating_point else " tokens")
     if type(task).__name__ == "LanguageModelling":
         return f"{sum(sizes.values()):,} windows of {shape}, {task.n_outputs} different ones ({_parts(sizes)})"

@@ -12,7 +12,7 @@ from archwright.cost.counting import Walk
 from archwright.cost.timing import latency
 from archwright.cost.twin import checked_shape, own_dtype, run, twin, untouched_rng
 from archwright.errors import EvaluationError, ObjectiveError, did_you_mean
-from archwright.nn import is_materialized
+from archwright.nn import deployed, is_materialized
 from archwright.objective import COSTS
 
 __all__ = ["measure"]
@@ -40,6 +40,8 @@ def measure(
       attention and recurrent layers are one operation.
     - ``latency_ms``: the median of `latency` with the given `batch`, `threads` and `repeats`, which concern it alone.
 
+    What is there for training alone, as a discriminator, is not counted (`archwright.nn.deployed`).
+
     All but latency are counted on a copy on the processor, with zeros for weights, wherever the module
     lives. The module is never changed: a lazy one stays lazy, buffers, training mode and torch's generators stay.
 
@@ -63,7 +65,7 @@ def measure(
     for name in wanted:
         if name not in COSTS:
             raise ObjectiveError(f"{name!r} is no cost. {did_you_mean(name, COSTS)}")
-    shape = checked_shape(input_shape)
+    shape, module = checked_shape(input_shape), deployed(module)
     found: dict[str, float] = {}
     walks = not {"macs", "peak_bytes"}.isdisjoint(wanted)
     counts = walks or not {"params", "bytes"}.isdisjoint(wanted)

@@ -127,7 +127,8 @@ def fastest(
         if len(task.input_shape) != 3:  # only images have a layout
             layouts = layouts[:1]
         ways = list(itertools.product(precisions, layouts))
-        _chosen[kind] = _fastest_of(ways, task, space, recipe, on, tried, seconds) if len(ways) > 1 else Way(*ways[0])
+        measured = len(ways) > 1 or not recipe.is_tuned  # of a single way it tells the pace
+        _chosen[kind] = _fastest_of(ways, task, space, recipe, on, tried, seconds) if measured else Way(*ways[0])
     return _chosen[kind]
 
 
@@ -236,13 +237,14 @@ class _Run:
         try:
             if self.recipe.augment:
                 inputs, targets = task.augmented(inputs, targets, self.draws)
-            with self.precise:
-                output = self.module(laid_out(inputs, self.way[1]))
-            loss = task.loss(output.float(), targets)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            self.loss = loss.item()  # waits for the device too
+            inputs, targets = task.drawn(inputs, targets, self.draws)
+            batch, total = laid_out(inputs, self.way[1]), 0.0
+            for loss in task.losses(self.module, batch, targets, precise=self.precise):
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                total += loss.item()  # waits for the device too
+            self.loss = total
         except (RuntimeError, NotImplementedError):
             if self.way == PLAIN:
                 raise

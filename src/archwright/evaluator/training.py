@@ -20,7 +20,7 @@ from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.precision import device_of, tuned
 from archwright.evaluator.randomness import derived, seeded
 from archwright.evaluator.recipe import Recipe
-from archwright.nn import materialize
+from archwright.nn import deployed, materialize
 from archwright.task import Part
 from archwright.trial import Measurement, Proposal
 
@@ -143,7 +143,7 @@ class Training:
                 deadline=deadline,
             )
         module, metrics = self._kept(state)
-        return _plain(module), self._measurement(state, metrics, started, 0, {})
+        return _plain(deployed(module)), self._measurement(state, metrics, started, 0, {})
 
     def _begin(self, architecture: Architecture) -> State:
         """A network of fresh weights, ready for its first step. Draws from torch's global generator."""
@@ -186,7 +186,7 @@ class Training:
             extra["stopped"] = state.stopped
         return Measurement(
             metrics=metrics,
-            costs={"params": float(sum(p.numel() for p in state.module.parameters()))},
+            costs={"params": float(sum(p.numel() for p in deployed(state.module).parameters()))},
             curve=tuple(state.curve),
             seconds=time.monotonic() - started,
             epochs=state.epoch - before,

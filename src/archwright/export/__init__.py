@@ -4,7 +4,7 @@ from archwright.export.agreement import Agreement
 from archwright.export.card import Card, File, read_card, write_card
 from archwright.export.exporting import FORMS, export
 from archwright.export.flat import plain
-from archwright.export.predicting import Prediction, predict
+from archwright.export.predicting import Prediction, predict, save_grid
 
 __all__ = [
     "FORMS",
@@ -16,5 +16,6 @@ __all__ = [
     "plain",
     "predict",
     "read_card",
+    "save_grid",
     "write_card",
 ]

@@ -14,6 +14,7 @@ import torch
 
 from archwright.errors import did_you_mean
 from archwright.nn import (
+    adversarial,
     attention,
     causal,
     cell,
@@ -23,22 +24,28 @@ from archwright.nn import (
     detect,
     forecast,
     heads,
+    hops,
     mobile,
     norms,
     pool,
+    recommend,
     recurrent,
+    sound,
     tokens,
     towers,
     translate,
 )
 from archwright.nn.activations import ACTIVATIONS, activation
+from archwright.nn.adversarial import GAMES, deployed
 from archwright.nn.cell import edges
 from archwright.nn.dense import SKIPS, UPS
 from archwright.nn.forecast import LEVELS
 from archwright.nn.heads import HEAD_POOLS
+from archwright.nn.hops import HOPS
 from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
 from archwright.nn.init import INITS, initialize
 from archwright.nn.norms import NORMS
+from archwright.nn.recommend import MEETINGS
 from archwright.nn.recurrent import CELLS
 from archwright.nn.tokens import PAD
 from archwright.nn.translate import ATTENTIONS, SHARES
@@ -64,6 +71,8 @@ Pool = searchable(pool.Pool)
 MaxPool = searchable(pool.MaxPool)
 AvgPool = searchable(pool.AvgPool)
 GlobalPool = searchable(pool.GlobalPool)
+Hops = searchable(hops.Hops)
+Recommender = searchable(recommend.Recommender)
 Recurrent = searchable(recurrent.Recurrent)
 SelfAttention = searchable(attention.SelfAttention)
 TransformerBlock = searchable(attention.TransformerBlock)
@@ -75,12 +84,19 @@ EncoderDecoder = searchable(translate.EncoderDecoder)
 RecurrentDecoder = searchable(translate.RecurrentDecoder)
 TransformerDecoder = searchable(translate.TransformerDecoder)
 DecoderPositions = searchable(translate.DecoderPositions)
+LogMel = searchable(sound.LogMel)
+AsImage = searchable(sound.AsImage)
 Towers = searchable(towers.Towers)
 Level = searchable(dense.Level, flow=dense.level_flow)
 CentreHead = searchable(detect.CentreHead)
 PixelClassifier = searchable(dense.PixelClassifier)
 Forecaster = searchable(forecast.Forecaster, flow=forecast.forecaster_flow)
 MixerBlock = searchable(forecast.MixerBlock)
+Adversarial = searchable(adversarial.Adversarial)
+Discriminator = searchable(adversarial.Discriminator)
+LatentGrid = searchable(adversarial.LatentGrid)
+UpCell = searchable(adversarial.UpCell)
+ImageHead = searchable(adversarial.ImageHead)
 Norm = searchable(norms.Norm)
 Activation = searchable(activation)
 LinearBlock = searchable(heads.LinearBlock)
@@ -91,15 +107,20 @@ __all__ = [
     "ACTIVATIONS",
     "ATTENTIONS",
     "CELLS",
+    "GAMES",
     "HEAD_POOLS",
+    "HOPS",
     "INITS",
     "LEVELS",
+    "MEETINGS",
     "NORMS",
     "PAD",
     "SHARES",
     "SKIPS",
     "UPS",
     "Activation",
+    "Adversarial",
+    "AsImage",
     "AvgPool",
     "Block",
     "CausalBlock",
@@ -109,14 +130,19 @@ __all__ = [
     "ConvBlock",
     "DecoderPositions",
     "DenseBlock",
+    "Discriminator",
     "EncoderDecoder",
     "Forecaster",
     "GlobalPool",
+    "Hops",
     "Identity",
+    "ImageHead",
     "Inferred",
     "InvertedResidual",
+    "LatentGrid",
     "Level",
     "LinearBlock",
+    "LogMel",
     "Loop",
     "MaxPool",
     "MixerBlock",
@@ -126,6 +152,7 @@ __all__ = [
     "PixelClassifier",
     "Pool",
     "PositionalEncoding",
+    "Recommender",
     "Recurrent",
     "RecurrentDecoder",
     "Regressor",
@@ -140,8 +167,10 @@ __all__ = [
     "Towers",
     "TransformerBlock",
     "TransformerDecoder",
+    "UpCell",
     "Windows",
     "Zero",
+    "deployed",
     "edges",
     "initialize",
     "is_materialized",

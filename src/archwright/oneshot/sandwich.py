@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from archwright.oneshot.distillation import distilled
 from archwright.oneshot.options import Options
+from archwright.oneshot.paths import Paths
 from archwright.oneshot.reading import shared_of
 from archwright.oneshot.result import Result
-from archwright.oneshot.sampling import extreme, uniform
+from archwright.oneshot.sampling import extreme
 from archwright.oneshot.searching import found_by, searched
 from archwright.oneshot.session import Session
 
@@ -28,7 +29,8 @@ def sandwich(
     in-place distillation; Yu et al., *BigNAS*, ECCV 2020 (https://arxiv.org/abs/2003.11142) for whole spaces.
     Gradients are added up before the one step of the weights. Departures: largest and smallest are found decision by
     decision, by multiply-accumulates (`archwright.oneshot.sampling.extreme`), for a space may hold more than widths;
-    the gradient is the mean over networks; no special initialisation of residual blocks.
+    the gradient is the mean over networks; under ceilings the random ones meet them; no special initialisation of
+    residual blocks.
 
     Args:
         space: What to search; None for the task's own.
@@ -44,7 +46,7 @@ def sandwich(
     session = Session("sandwich", space, task, Options(**options), told)
     costs = shared_of(session).costs
     largest, smallest = (extreme(session.space, costs, largest=which) for which in (True, False))
-    networks = between + 2
+    networks, paths = between + 2, Paths(session)
     for step in session.steps():
         inputs, targets = session.batches.at(step)
         session.optimizer.zero_grad()
@@ -53,7 +55,7 @@ def sandwich(
         (loss / networks).backward()
         session.note(loss=loss)
         teacher = output.detach()
-        for architecture in (smallest, *(uniform(session.space, session.seed, step, i) for i in range(between))):
+        for architecture in (smallest, *(paths(step, i) for i in range(between))):
             output = session.forward(architecture, inputs)
             loss = distilled(session, output, teacher, targets) if distil else task.loss(output, targets)
             (loss / networks).backward()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archwright.oneshot.options import Options
+from archwright.oneshot.paths import Paths
 from archwright.oneshot.result import Result
-from archwright.oneshot.sampling import uniform
 from archwright.oneshot.searching import found_by, searched
 from archwright.oneshot.session import Session
 
@@ -18,11 +18,12 @@ __all__ = ["spos"]
 
 
 def spos(space: Space | Any, task: Task, *, candidates: int = 100, **options: Any) -> Result:
-    """Train shared weights one uniformly drawn architecture a step, then search them by evolution.
+    """Train shared weights one randomly drawn architecture a step, then search them by evolution.
 
     Guo et al., *Single Path One-Shot Neural Architecture Search with Uniform Sampling*, ECCV 2020
     (https://arxiv.org/abs/1904.00420). Departures: decisions are drawn one by one, so in a conditional space
-    architectures are not equally likely; the evolution that searches is `archwright.strategy.RegularizedEvolution`.
+    architectures are not equally likely; under ceilings what exceeds them is not trained either
+    (`archwright.oneshot.paths.Paths`); the evolution that searches is `archwright.strategy.RegularizedEvolution`.
 
     Args:
         space: What to search; None for the task's own.
@@ -31,9 +32,10 @@ def spos(space: Space | Any, task: Task, *, candidates: int = 100, **options: An
         options: Of `archwright.oneshot.Options`.
     """
     session = Session("spos", space, task, Options(**options), {"candidates": candidates})
+    paths = Paths(session)
     for step in session.steps():
         inputs, targets = session.batches.at(step)
-        loss = session.loss(uniform(session.space, session.seed, step), inputs, targets)
+        loss = session.loss(paths(step), inputs, targets)
         session.optimizer.zero_grad()
         loss.backward()
         session.descend()

@@ -126,6 +126,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
         "record": record,
         "final": final,
         "sentence": outcome.sentence(record),
+        "pictures": final.get("pictures"),
         "tiles": _tiles(record),
         "held": outcome.ceilings(record),
         "drawing": drawing,

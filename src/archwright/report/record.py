@@ -44,9 +44,11 @@ class RunRecord:
     ``"references"`` (``{name: {metric: value}}`` of simple methods on the same test part),
     ``"calibration"`` (of a classifier, as `archwright.task.calibration` gives it), ``"groups"`` (where a task tells
     groups apart: ``{"name", "metric", "values": [{"group", "count", "compared", "metrics", "low", "high"}]}``,
-    low..high of that metric),
-    ``"costs"`` (of the chosen network), ``"plan"`` (settings of the choice), ``"seconds"``, and as in an exported card
-    ``"files"`` (a list of ``{"name", "form", "bytes", "check": {"max_difference", "scale", "tolerance"}, "load"}``)
+    low..high of that metric), ``"pictures"`` (of a task that makes images: ``{"shown", "made", "real"}``, PNG in
+    base64),
+    ``"costs"`` (of the chosen network), ``"plan"`` (settings of the choice), ``"candidates_s"`` (until the candidates
+    were trained again), ``"seconds"`` (of the whole choice), and as in an exported card ``"files"`` (a list of
+    ``{"name", "form", "bytes", "check": {"max_difference", "scale", "tolerance"}, "load"}``)
     and ``"left_out"`` (form to the reason why it was not written).
     """
 

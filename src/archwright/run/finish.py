@@ -14,7 +14,7 @@ from archwright.errors import EvaluationError
 from archwright.evaluator import Context
 from archwright.objective import GAP, Objectives, best, minimize, ranked
 from archwright.run.loop import CHOOSING, evaluation_seed, violation_of
-from archwright.run.plan import FinalPlan
+from archwright.run.plan import MARGIN, FinalPlan
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 
@@ -30,15 +30,19 @@ TRAINED = Objectives.of([minimize("train_loss")])
 """What the workers of the final choice are asked for: that the training ended in numbers."""
 
 
+LATE = 0.3
+"""By how much of its time a final training of several threads may be late; then it ends with what it has."""
+
+
 class Refit:
     """An evaluator that trains anew and keeps the network.
 
     Trials numbered below `finals_from` train on the training part and are measured on validation; the others
-    train on both parts together.
+    train on both parts together, by so many threads.
     """
 
-    def __init__(self, training: Training, folder: Path, finals_from: int):
-        self.training, self.folder, self.finals_from = training, folder, finals_from
+    def __init__(self, training: Training, folder: Path, finals_from: int, threads: int = 1):
+        self.training, self.folder, self.finals_from, self.threads = training, folder, finals_from, threads
 
     def __call__(self, proposal: Proposal, seed: int, context: Context | None = None) -> Measurement:
         """Train, write the weights to ``folder/<number>.pt``, and measure."""
@@ -47,7 +51,13 @@ class Refit:
         context = context or Context()
         final = context.number >= self.finals_from
         part: Literal["train", "train+validation"] = "train+validation" if final else "train"
-        module, measured = self.training.fit(proposal.architecture, seed, part, proposal.epochs, context.deadline)
+        before = torch.get_num_threads()
+        try:
+            if final and self.threads > 1:
+                torch.set_num_threads(self.threads)
+            module, measured = self.training.fit(proposal.architecture, seed, part, proposal.epochs, context.deadline)
+        finally:
+            torch.set_num_threads(before)
         if final:
             torch.save(module.state_dict(), self.folder / f"{context.number}.pt")
         last = measured.curve[-1]["train_loss"] if measured.curve else float("nan")
@@ -71,13 +81,26 @@ class Chosen:
     outcome: Mapping[str, Any]
 
 
-def choose(trials: Sequence[Trial], objectives: Objectives, candidates: int) -> list[Trial]:
+def choose(
+    trials: Sequence[Trial], objectives: Objectives, candidates: int, full: int = 0, seconds: float | None = None
+) -> list[Trial]:
     """The trials to train again: the best of the leaderboard and, with several goals, the front's knee.
 
     Where none is within a ceiling on what training alone tells, those nearest to it: better a network that says so than
-    none.
+    none. Where time is short, those are left out that it would train for fewer than half as many epochs as another:
+    what they are ahead by after a brief training, they lose in the final one.
+
+    Args:
+        trials: Of the search.
+        objectives: What better means.
+        candidates: How many, one at least.
+        full: Epochs of a full training.
+        seconds: For a final training; None for as long as it takes.
     """
     done = [t for t in trials if t.status == "done"]
+    if seconds is not None:
+        epochs = {t.number: _affordable(t, full, seconds) for t in done}
+        done = [t for t in done if 2 * epochs[t.number] >= max(epochs.values())]
     order = list(ranked([t for t in done if t.violation == 0] or done))
     if len(objectives.goals) > 1 and order:
         knee = best(order)
@@ -86,6 +109,12 @@ def choose(trials: Sequence[Trial], objectives: Objectives, candidates: int) -> 
     for trial in order:
         distinct.setdefault(trial.key, trial)
     return list(distinct.values())[: max(1, candidates)]
+
+
+def _affordable(trial: Trial, full: int, seconds: float) -> float:
+    """For how many epochs of a full training there is time, at the pace of this trial."""
+    m = trial.measurement
+    return full if m is None or not m.epochs or not m.seconds else min(full, max(0.0, seconds) * m.epochs / m.seconds)
 
 
 def finish(
@@ -118,7 +147,8 @@ def finish(
         None where no trial was measured.
     """
     began = time.monotonic()
-    picked = choose(trials, objectives, plan.candidates)
+    left = None if until is None else MARGIN * (until - time.monotonic())
+    picked = choose(trials, objectives, plan.candidates, plan.epochs, left)
     if not picked:
         return None
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,6 +164,7 @@ def finish(
         for n in range(jobs)
     ]
     by_number = _collect(workers, candidates, step, "candidate")
+    candidates_s = time.monotonic() - began
     validated = [
         [m for n in range(i, jobs, len(picked)) if (m := by_number[n].measurement) and by_number[n].status == "done"]
         for i in range(len(picked))
@@ -144,10 +175,19 @@ def finish(
         plan = plan.fitted(until - time.monotonic(), workers.capacity, _final_epoch_s(training.task, measured))
     if training.task.sizes["test"] == 0:  # more than one seed is for the spread of test figures
         plan = replace(plan, finals=1)
+    # What threads bring is not known beforehand, and on a busy machine it may be less than nothing.
+    latest = None if until is None or plan.threads == 1 else until + LATE * (until - time.monotonic())
     finals = [
-        Job(jobs + i, Proposal(winner.architecture, plan.final_epochs), evaluation_seed(seed, jobs + i, CHOOSING))
+        Job(
+            jobs + i,
+            Proposal(winner.architecture, plan.final_epochs),
+            evaluation_seed(seed, jobs + i, CHOOSING),
+            deadline=latest,
+        )
         for i in range(plan.finals)
     ]
+    if plan.threads > 1:
+        workers.load(Refit(training, folder, jobs, plan.threads), TRAINED)
     trained = [o for o in _collect(workers, finals, step, "final").values() if o.status == "done"]
     if not trained:
         raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")
@@ -175,6 +215,7 @@ def finish(
         **_references(task, part),
         "confidence": CONFIDENCE,
         "costs": dict(winner.measurement.costs) if winner.measurement else {},
+        "candidates_s": candidates_s,
         "seconds": time.monotonic() - began,
     }
     return Chosen(winner, modules[0], outcome)
@@ -237,10 +278,11 @@ def _by_metric(trial: Trial, measured: Sequence[Measurement]) -> dict[str, list[
 def _load(training: Training, trial: Trial, path: Path) -> nn.Module:
     import torch
 
-    from archwright.nn import materialize
+    from archwright.nn import deployed, materialize
 
     task = training.task
-    module = materialize(training.space.build(trial.architecture), task.input_shape, dtype=task.input_dtype)
+    built = materialize(training.space.build(trial.architecture), task.input_shape, dtype=task.input_dtype)
+    module = deployed(built)
     module.load_state_dict(torch.load(path, weights_only=True))
     return module.eval()
 

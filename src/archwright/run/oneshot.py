@@ -106,8 +106,10 @@ class OneShot:
             raise EvaluationError(
                 f"{self.algorithm} trains a supernet as the task says: give a task, and no function of yours"
             )
+        from archwright.oneshot.batches import check_drawn
         from archwright.oneshot.options import objectives_for
 
+        check_drawn(task)
         objectives_for(objectives, task)
         accepted = {**inspect.signature(self._function()).parameters, **_options()}
         for name in self.settings:

@@ -15,6 +15,9 @@ FEWEST_EPOCHS = 4
 MARGIN = 0.9
 """The share of the time left that is planned for: paces differ, and files are to be written."""
 
+GAIN = 0.3
+"""What each thread more brings of the first one's pace, at least: convolutions gain twice as much, recurrence less."""
+
 
 def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> int:
     """Epochs a trial so that about 40 trials fit into the time, at least 4 and at most the full number.
@@ -36,6 +39,7 @@ class FinalPlan:
         finals: With how many seeds the chosen one is trained on training and validation part together.
         final_epochs: How long each of those is.
         stretch: Full trainings that a final one is as long as, at most (`Recipe.stretch`).
+        threads: Of each final training: more than one where there are fewer of them than workers, and time is short.
     """
 
     candidates: int
@@ -44,17 +48,25 @@ class FinalPlan:
     finals: int
     final_epochs: int
     stretch: float = field(default=5.0, repr=False)
+    threads: int = field(default=1, repr=False)
 
     def fitted(self, seconds: float, workers: int, epoch_s: float | None) -> FinalPlan:
         """The same with final trainings as long as `seconds` allow at this pace, and `stretch` allows.
 
         >>> FinalPlan(4, 2, 60, 2, 300).fitted(40, workers=2, epoch_s=0.2).final_epochs
         180
+        >>> alone = FinalPlan(0, 0, 30, 1, 30).fitted(40, workers=2, epoch_s=2)
+        >>> alone.final_epochs, alone.threads
+        (23, 2)
         """
         if epoch_s is None or self.epochs < 1:
             return self
-        room = int(MARGIN * seconds / (epoch_s * -(-self.finals // max(1, workers))))
-        return replace(self, final_epochs=max(FEWEST_EPOCHS, min(int(self.stretch * self.epochs), room)))
+        longest, threads = int(self.stretch * self.epochs), 1
+        room = MARGIN * seconds / (epoch_s * -(-self.finals // max(1, workers)))
+        if self.finals < workers and FEWEST_EPOCHS < room < longest:
+            threads = workers // self.finals
+            room *= 1 + GAIN * (threads - 1)
+        return replace(self, final_epochs=max(FEWEST_EPOCHS, min(longest, int(room))), threads=threads)
 
 
 def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float, *, stretch: float = 5.0) -> FinalPlan:

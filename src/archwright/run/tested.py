@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from archwright.evaluator.loop import observed
+from archwright.evaluator.loop import outputs as outputs_of
 from archwright.task.calibration import calibration
 from archwright.task.groups import compared
+from archwright.task.pictures import Pictures, grid, png
 from archwright.task.targets import Classes
 
 if TYPE_CHECKING:
@@ -26,8 +28,15 @@ BRIEF, WORK = 200, 2 * 10**6
 """Resamples of a metric that no goal is about; and how many outputs they may go through in all where the metric, such
 as the area under a curve, is no function of a mean: with more there is no interval."""
 
+CENTRED = frozenset({"frechet"})
+"""Metrics that resamples shift by about the same, since they hold samples twice: the deviations from their own mean
+are laid around the value (the basic bootstrap without its mirroring)."""
+
 BIASED = frozenset({"ece"})
 """Metrics that resamples make worse, so that percentiles would lie beside the value: without an interval."""
+
+SHOWN = 64
+"""Images that a network made, for the report."""
 
 ROOM = 2**22
 """Numbers of the table of resamples that is in memory at a time."""
@@ -45,7 +54,7 @@ def tested(task: Task, part: Part, networks: Sequence[nn.Module], wanted: frozen
 
     Returns:
         ``test``, ``test_size``; ``calibration`` of a classifier, of the first network; and ``groups`` where the task
-        tells groups apart. See `archwright.report.RunRecord`.
+        tells groups apart; ``pictures`` where it makes images. See `archwright.report.RunRecord`.
     """
     if not len(part):
         return {"test": {}, "test_size": 0}
@@ -58,9 +67,20 @@ def tested(task: Task, part: Part, networks: Sequence[nn.Module], wanted: frozen
     found: dict[str, Any] = {"test": figures, "test_size": len(part)}
     if isinstance(task.preparation.targets, Classes):
         found["calibration"] = calibration(outputs[0], part.targets)
+    if isinstance(task.preparation.targets, Pictures):
+        found["pictures"] = _pictures(task, part, networks[0])
     if task.groups is not None:
         found["groups"] = _by_group(task, part, outputs, seed)
     return found
+
+
+def _pictures(task: Task, part: Part, network: nn.Module) -> dict[str, Any]:
+    """What the network makes, and test images beside it, each in one picture: PNG in base64."""
+    targets = task.preparation.targets
+    assert isinstance(targets, Pictures)
+    made = outputs_of(network, part.inputs[:SHOWN])
+    both = {"made": made, "real": part.targets[:SHOWN]}
+    return {"shown": len(made), **{name: png(grid(targets.decode(images))) for name, images in both.items()}}
 
 
 def _deviation(values: Sequence[float]) -> float:
@@ -116,7 +136,12 @@ def _interval(
         groups = np.array([_resampled(base, [o[r] for o in outputs], part.targets[r], times, generator) for r in rows])
         values = groups.max(0) - groups.min(0)
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values.mean(0), [tail, 1 - tail])
+    means = values.mean(0)
+    if base.name in CENTRED:
+        means = means - means.mean() + np.mean([metric(out, part.targets, part.groups) for out in outputs])
+    low, high = np.quantile(means, [tail, 1 - tail])
+    if base.name in CENTRED:  # a distance is never below 0
+        low = max(0.0, low)
     if metric.name == "accuracy" and low == high == 1.0:
         low = tail ** (1 / len(part))
     return {"low": float(low), "high": float(high)}

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archwright.task.audio import AudioClassification as AudioClassification
+    from archwright.task.audio_augment import AudioAugmentation as AudioAugmentation
     from archwright.task.augment import (
         ImageAugmentation as ImageAugmentation,
     )
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from archwright.task.custom import CustomTask as CustomTask
     from archwright.task.detection import Detection as Detection
     from archwright.task.forecasting import Forecasting as Forecasting
+    from archwright.task.generation import ImageGeneration as ImageGeneration
     from archwright.task.groups import Groups as Groups
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.language import LanguageModelling as LanguageModelling
@@ -40,10 +43,14 @@ if TYPE_CHECKING:
     from archwright.task.named import NamedData as NamedData
     from archwright.task.named import load as load
     from archwright.task.named import names as names
+    from archwright.task.neighbourhoods import GraphInputs as GraphInputs
+    from archwright.task.nodes import NodeClassification as NodeClassification
     from archwright.task.preparation import Preparation as Preparation
     from archwright.task.reading import read_raw as read_raw
+    from archwright.task.recommendation import Recommendation as Recommendation
     from archwright.task.segmentation import Segmentation as Segmentation
     from archwright.task.sequence import SequenceClassification as SequenceClassification
+    from archwright.task.speech import SpeechRecognition as SpeechRecognition
     from archwright.task.tabular import (
         TabularClassification as TabularClassification,
     )
@@ -56,25 +63,32 @@ if TYPE_CHECKING:
     from archwright.task.translation import Translation as Translation
 
 _WHERE = {
+    "AudioAugmentation": "audio_augment",
+    "AudioClassification": "audio",
     "BoxAugmentation": "box_augment",
     "CustomTask": "custom",
     "Detection": "detection",
     "Forecasting": "forecasting",
+    "GraphInputs": "neighbourhoods",
     "Groups": "groups",
     "ImageAugmentation": "augment",
     "ImageClassification": "image",
+    "ImageGeneration": "generation",
     "LanguageModelling": "language",
     "Metric": "metrics",
     "MultiTask": "multi",
     "Multimodal": "multimodal",
     "NamedData": "named",
     "NoAugmentation": "augment",
+    "NodeClassification": "nodes",
     "Part": "task",
     "PixelAugmentation": "augment",
     "Preparation": "preparation",
+    "Recommendation": "recommendation",
     "Segmentation": "segmentation",
     "SequenceAugmentation": "augment",
     "SequenceClassification": "sequence",
+    "SpeechRecognition": "speech",
     "TableAugmentation": "augment",
     "TabularClassification": "tabular",
     "TabularRegression": "tabular",

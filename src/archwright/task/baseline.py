@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archwright.errors import DataError
+from archwright.nn.adversarial import deployed
 
 __all__ = ["KimCNN", "RecurrentLanguage", "ResidualConv", "ResidualMLP", "fitted", "parameters"]
 
@@ -155,12 +156,15 @@ class RecurrentLanguage(nn.Module):
 
 
 def parameters(make: Callable[[], nn.Module], input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> int:
-    """How many parameters the network has once its lazy sizes are known. Nothing is allocated."""
+    """How many parameters the network has once its lazy sizes are known, without what is for training alone.
+
+    Nothing is allocated.
+    """
     with torch.device("meta"):
         module = make().eval()
         with torch.no_grad():
             module(torch.zeros(2, *input_shape, dtype=dtype))
-    return sum(p.numel() for p in module.parameters())
+    return sum(p.numel() for p in deployed(module).parameters())
 
 
 def fitted(

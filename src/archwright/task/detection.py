@@ -60,8 +60,8 @@ class Detection(Task):
         metric: The main metric: ``"map50"`` by default, or ``"map"``.
         augmentation: ``augmentation(inputs, targets, generator)``, both changed alike; by default zoom, shift,
             brightness and mirroring left and right (`archwright.task.BoxAugmentation`).
-        group: The group of each image, such as the camera: texts, integers or booleans. Every metric then has a
-            ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group: The group of each image: texts, integers or booleans. Every metric then has a ``gap_`` between groups
+            beside it; see `archwright.task.Groups`.
         group_validation: The groups of the official validation images.
         group_test: The groups of the official test images.
         test_share: Of all images.
@@ -129,8 +129,6 @@ class Detection(Task):
             size = (images[part].shape[2], images[part].shape[3])
             found[part] = [b * _scale(s, size) for b, s in zip(found[part], sizes, strict=True)]
         rows = parts_of(len(images[""]), split_seed, test_share, validation_share, set(given) - {""})
-        held = {"validation": group_validation, "test": group_test}
-        groups = Groups.in_parts(group, rows, {part: len(found[part]) for part in found if part}, held)
         classes = Boxes(_names(names, called), size)
         inputs = ImageInputs.of(images[""][rows["train"]], channels, resize)
 
@@ -145,6 +143,9 @@ class Detection(Task):
             ]
             return Part(inputs.prepare(images[key][list(at)], "images"), classes.encode(values))
 
+        groups = None
+        if group is not None:
+            groups = Groups.of_parts(group, rows, {"validation": group_validation, "test": group_test})
         parts = Parts(part_of("train"), part_of("validation"), part_of("test"))
         counts = Counter(int(c) for c in parts.train.targets[..., 4].flatten().tolist() if c != NOTHING)
         empty = [label for i, label in enumerate(classes.labels) if not counts[i]]
@@ -210,7 +211,7 @@ class Detection(Task):
         """Both parts in one, with as many rows for boxes."""
         most = max(self.train.targets.shape[1], self.validation.targets.shape[1])
         parts = (
-            Part(p.inputs, F.pad(p.targets, (0, 0, 0, most - p.targets.shape[1]), value=NOTHING))
+            Part(p.inputs, F.pad(p.targets, (0, 0, 0, most - p.targets.shape[1]), value=NOTHING), p.groups)
             for p in (self.train, self.validation)
         )
         first, second = parts

@@ -15,6 +15,7 @@ from archwright.errors import DataError
 from archwright.task.augment import NoAugmentation
 from archwright.task.baseline import fitted
 from archwright.task.forecasts import TRUTH, Forecasts, ScaledError, forecast_metrics, packed
+from archwright.task.groups import MOST, Groups, compared
 from archwright.task.nbeats import NBeats
 from archwright.task.preparation import Preparation
 from archwright.task.series import Columns, Series, read_series, series_frame, usual_season
@@ -41,7 +42,8 @@ class Forecasting(Task):
         target: The column to forecast, or several; the last by default.
         time: The column of dates or numbers that orders the rows; by default the first that holds dates (ISO 8601),
             else the rows are in their order.
-        group: The column that tells several series apart.
+        group: The column that tells several series apart. Where two or more have forecasts enough to be compared, every
+            metric has a ``gap_`` between series beside it; see `archwright.task.Groups`.
         covariates: Columns that are known up to the origin, and read beside the targets.
         known: Columns that are known beforehand, such as the calendar: they are read up to the end of the horizon.
         horizon: How many rows to forecast; by default a season, or 12 rows where there is none.
@@ -105,7 +107,7 @@ class Forecasting(Task):
             )
         first, second = _borders(series, test_share, validation_share)
         inputs = WindowInputs(columns, *_statistics(series, first, columns), self.context, self.horizon)
-        made = self._parts(series, inputs, first, second, stride)
+        made, of_series = self._parts(series, inputs, first, second, stride)
         k = len(columns.targets)
         forecasts = Forecasts(inputs.mean[:k], inputs.std[:k], columns.targets, self.horizon)
         super().__init__(
@@ -117,6 +119,7 @@ class Forecasting(Task):
             metric=metric or "mase",
             n_outputs=k * self.horizon,
             augmentation=augmentation or NoAugmentation(),
+            groups=_groups(columns.group, [s.label for s in series], of_series),
             facts={
                 "source": source or (str(data) if isinstance(data, (str, Path)) else "table"),
                 "target": list(columns.targets),
@@ -135,12 +138,12 @@ class Forecasting(Task):
 
     def _parts(
         self, series: Sequence[Series], inputs: WindowInputs, first: float, second: float, stride: int | None
-    ) -> Parts:
+    ) -> tuple[Parts, list[Tensor]]:
         steps = _usual_steps(series, inputs, first, self.season)
         rows = sum(max(0, int((s.when < first).sum()) - self.context) for s in series)
         stride = stride or math.ceil(max(1, rows * math.prod(inputs.shape)) / MOST_NUMBERS)
         limits = ((-math.inf, first), (first, second), (second, math.inf))
-        made = []
+        made, of_series = [], []
         for name, (begin, end) in zip(("training", "validation", "test"), limits, strict=True):
             origins = [_origins(s, begin, end, inputs, stride) for s in series]
             if sum(len(o.rows) for o in origins) < 2:
@@ -154,8 +157,10 @@ class Forecasting(Task):
             scale = torch.cat([step.expand(len(o.rows), -1) for step, o in zip(steps, origins, strict=True)])
             scale = scale.repeat_interleave(self.horizon, 1)
             made.append(Part(windows, packed(truth, self._naive(windows, inputs, self.season), scale)))
+            counts = torch.tensor([len(o.rows) for o in origins])
+            of_series.append(torch.arange(len(series)).repeat_interleave(counts))
         train, validation, test = made
-        return Parts(train, validation, test)
+        return Parts(train, validation, test), of_series
 
     def _naive(self, windows: Tensor, inputs: WindowInputs, season: int) -> Tensor:
         """The value of a season ago, as often as the horizon needs it; with a season of 1 the last value."""
@@ -206,6 +211,18 @@ def _is_number(values: Any) -> bool:
     import pandas as pd
 
     return bool(pd.api.types.is_numeric_dtype(values))
+
+
+def _groups(name: str | None, labels: Sequence[str], of_series: Sequence[Tensor]) -> Groups | None:
+    """The series as groups, unless they are too many or too short to be compared."""
+    if name is None or len(labels) > MOST:
+        return None
+    train, validation, test = of_series
+    if any(len(compared(part)) < 2 for part in (validation, test)):
+        return None
+    order = np.argsort(labels)
+    place = torch.from_numpy(np.argsort(order))
+    return Groups(name, tuple(labels[i] for i in order), place[train], place[validation], place[test])
 
 
 def _borders(series: Sequence[Series], test_share: float, validation_share: float) -> tuple[float, float]:

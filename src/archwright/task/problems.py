@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from archwright.errors import DataError
 from archwright.task.groups import LEAST
+from archwright.task.pictures import Latents
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from archwright.task.task import Part, Task
 
 __all__ = ["Problems", "doubts"]
@@ -65,9 +68,12 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         task: The learning problem.
         test: Its test part: nothing is read of it but whether its inputs are in training too.
-        facts: Of its data: ``left_out`` columns, ``skipped_images``, and ``groups`` with their counts.
+        facts: Of its data: ``left_out`` columns, ``skipped_images``, ``skipped_clips``, ``groups`` with their counts.
     """
-    found = _shared({"training": task.train, "validation": task.validation, "test": test})
+    # Of images to be made like, it is they that must not be in two parts: their inputs are random numbers.
+    made = isinstance(task.preparation.features, Latents)
+    parts = {"training": task.train, "validation": task.validation, "test": test}
+    found = _shared({name: part.targets if made else part.inputs for name, part in parts.items()})
     constant = _constant(task)
     if constant:
         found.append(f"constant in training, so that nothing can be learnt from it: {_listed('column', constant)}")
@@ -75,6 +81,8 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
         found.append(f"left out, for every row holds another text: {_listed('column', facts['left_out'])}")
     if facts.get("skipped_images"):
         found.append(f"left out, for it cannot be read: {_listed('image', facts['skipped_images'])}")
+    if facts.get("skipped_clips"):
+        found.append(f"left out, for it cannot be read: {_listed('clip', facts['skipped_clips'])}")
     for part in ("validation", "test"):
         counts = {label: n[part] for label, n in (facts.get("groups") or {}).items()}
         few = [f"{label} ({n})" for label, n in counts.items() if 0 < n < LEAST]
@@ -83,13 +91,13 @@ def doubts(task: Task, test: Part, facts: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _shared(parts: Mapping[str, Part]) -> list[str]:
+def _shared(parts: Mapping[str, Tensor]) -> list[str]:
     """Which parts hold inputs that an earlier part holds too, to the last bit of what a network reads."""
     seen: dict[int, str] = {}
     found = []
     for name, part in parts.items():
         # Of 64 bits: two rows of a million agree by chance in one of ten million data sets.
-        blocks = part.inputs.split(1024) if len(part) else ()
+        blocks = part.split(1024) if len(part) else ()
         hashes = [hash(row.tobytes()) for block in blocks for row in block.contiguous().numpy()]
         for earlier in [p for p in parts if p in set(seen.values())]:
             n = sum(seen.get(h) == earlier for h in hashes)

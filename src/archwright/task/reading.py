@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from archwright.task.arrays import is_grey, picture
 from archwright.task.decoding import decoded, reason, unequal, unreadable
 from archwright.task.lazy import Images
 
-__all__ = ["BadImage", "ImageFolder", "image_files", "read_image_folder", "read_npz", "read_raw"]
+__all__ = ["BadImage", "ImageFolder", "image_files", "read_image_folder", "read_npz", "read_pictures", "read_raw"]
 
 BadImage = Literal["stop", "skip"]
 
@@ -119,12 +120,7 @@ def read_image_folder(
     lazy = _size_of_all(every, resize) > most
     read: Any
     read, bad = decoded(every, path, resize) if lazy else _read(every, resize)
-    if bad:
-        named = "; ".join(f"{f} ({why})" for f, why in list(bad.items())[:5]) + (" ..." if len(bad) > 5 else "")
-        what = f"{len(bad)} of {len(every)} images cannot be read: {named}"
-        if on_bad_image == "stop" or len(bad) == len(every):
-            raise DataError(f"{what}. Repair or remove them, or give on_bad_image='skip' to go on without them")
-        warnings.warn(f"{what}. They are left out", UserWarning, stacklevel=2)
+    skipped = _left_out(bad, len(every), on_bad_image)
     stacked = read if lazy else _stack(read)
     kept, held = ([label for f, label in group if f not in bad] for group in (files, test_files))
     return ImageFolder(
@@ -132,8 +128,43 @@ def read_image_folder(
         labels=kept,
         test_images=stacked[len(kept) :] if official else None,
         test_labels=held if official else None,
-        skipped=tuple(str(f) for f in bad),
+        skipped=skipped,
     )
+
+
+def read_pictures(
+    path: str | Path, *, on_bad_image: BadImage = "stop", resize: tuple[int, int] | None = None
+) -> ImageFolder:
+    """As `read_image_folder`, all in memory; but images may lie in the folder itself, without classes or labels."""
+    path = Path(path)
+    if not path.is_dir() or not _unlabelled(path):
+        return read_image_folder(path, on_bad_image=on_bad_image, resize=resize, memory=sys.maxsize)
+    if on_bad_image not in ("stop", "skip"):
+        raise DataError(f"on_bad_image is {on_bad_image!r}: allowed are 'stop' and 'skip'")
+    official = {d.name for d in _folders(path)} == {"train", "test"}
+    files = image_files(path / "train" if official else path)
+    held = image_files(path / "test") if official else []
+    read, bad = _read([*files, *held], resize)
+    skipped = _left_out(bad, len(files) + len(held), on_bad_image)
+    stacked, n = _stack(read), sum(f in read for f in files)
+    return ImageFolder(stacked[:n], [], stacked[n:] if official else None, [] if official else None, skipped)
+
+
+def _unlabelled(path: Path) -> bool:
+    """Whether images lie in the folder itself, or in its folder ``train``."""
+    official = {d.name for d in _folders(path)} == {"train", "test"}
+    return any(f.suffix.lower() in IMAGE_SUFFIXES for f in (path / "train" if official else path).iterdir())
+
+
+def _left_out(bad: dict[Path, str], n: int, on_bad_image: BadImage) -> tuple[str, ...]:
+    """The files that cannot be read; an error, or a warning where they are to be left out."""
+    if bad:
+        named = "; ".join(f"{f} ({why})" for f, why in list(bad.items())[:5]) + (" ..." if len(bad) > 5 else "")
+        what = f"{len(bad)} of {n} images cannot be read: {named}"
+        if on_bad_image == "stop" or len(bad) == n:
+            raise DataError(f"{what}. Repair or remove them, or give on_bad_image='skip' to go on without them")
+        warnings.warn(f"{what}. They are left out", UserWarning, stacklevel=3)
+    return tuple(str(f) for f in bad)
 
 
 def _size_of_all(files: Sequence[Path], resize: tuple[int, int] | None) -> int:
@@ -171,8 +202,11 @@ def _stack(read: dict[Path, np.ndarray]) -> np.ndarray:
     return np.stack([np.repeat(a[..., None], 3, 2) if colour and a.ndim == 2 else a for a in read.values()])
 
 
-def read_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Arrays ``x`` and ``y``, and ``x_test`` and ``y_test`` where the file has them. Pickled objects are refused."""
+def read_npz(path: str | Path, *, labelled: bool = True) -> dict[str, np.ndarray]:
+    """Arrays ``x`` and ``y``, and ``x_test`` and ``y_test`` where the file has them. Pickled objects are refused.
+
+    Where nothing is `labelled`, ``y`` may be missing, and so may ``y_test``.
+    """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"data file {str(path)!r} does not exist: give the path of an .npz file with arrays x and y")
@@ -180,13 +214,15 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             there = list(file)
             wanted = ("x", "y", "x_test", "y_test") if {"x_test", "y_test"} & set(there) else ("x", "y")
-            absent = [name for name in wanted if name not in there]
+            needed = wanted if labelled else wanted[::2]
+            absent = [name for name in needed if name not in there]
             if absent:
                 raise DataError(
                     f"{path} holds the arrays {', '.join(there) or 'none'}: {' and '.join(absent)} missing. Save it "
                     f"with numpy.savez(path, x=..., y=...), and x_test=..., y_test=... for an official test part"
                 )
-            return {name: file[name] for name in (*wanted, "group", "group_test") if name in there}
+            more = ("group", "group_test", "sample_rate") if labelled else ()
+            return {name: file[name] for name in (*wanted, *more) if name in there}
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each raise their own for a broken file

@@ -54,8 +54,8 @@ class Segmentation(Task):
         metric: The main metric; ``"mean_iou"`` by default.
         augmentation: ``augmentation(inputs, targets, generator)``, both changed alike; by default small affine maps,
             brightness, and mirroring.
-        group: The group of each image, such as the camera: texts, integers or booleans. Every metric then has a
-            ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group: The group of each image: texts, integers or booleans. Every metric then has a ``gap_`` between groups
+            beside it; see `archwright.task.Groups`.
         group_validation: The groups of the official validation images.
         group_test: The groups of the official test images.
         test_share: Of all images.
@@ -116,8 +116,6 @@ class Segmentation(Task):
                 apart[which] = held, mask_array(b, f"y_{which}", resize=resize)[0]
                 _check_pairs(*apart[which], f"x_{which}", f"y_{which}")
         rows = parts_of(len(images), split_seed, test_share, validation_share, set(apart))
-        sizes = {which: len(a) for which, (a, _) in apart.items()}
-        groups = Groups.in_parts(group, rows, sizes, {"validation": group_validation, "test": group_test})
         if void is None and not colours and (masks == VOID).any():
             void = VOID
         train = images[rows["train"]]
@@ -128,6 +126,9 @@ class Segmentation(Task):
             a, b = apart[which] if which in apart else (images[rows[which]], masks[rows[which]])
             return Part(inputs.prepare(a, "images"), classes.encode(b, f"the masks of the {which} part"))
 
+        groups = None
+        if group is not None:
+            groups = Groups.of_parts(group, rows, {"validation": group_validation, "test": group_test})
         parts = Parts(part("train"), part("validation"), part("test"))
         moved: Any = PixelAugmentation(flip=c == 3) if augmentation is None else augmentation
         indices = parts.train.targets.numpy().ravel()

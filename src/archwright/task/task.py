@@ -7,14 +7,15 @@ import functools
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from archwright.errors import DataError, did_you_mean
+from archwright.errors import DataError, EvaluationError, did_you_mean
 from archwright.task.groups import Groups, gaps
 from archwright.task.lazy import LazyInputs
 from archwright.task.metrics import Metric
@@ -41,8 +42,9 @@ class Part:
 
     Shapes: `inputs` is (n, *input_shape), float32 (int64 for tokens); `targets` is (n,) int64 for classes, (n, targets)
     float32 for quantities, (n, 3, numbers) float32 for forecasts, (n, height, width) uint8 for masks, (n, most, 5)
-    float32 for boxes, (n, 1 + tokens) int64 for translations. `groups` is (n,) int64, the place of each sample's group
-    in `Task.groups`; None where no groups are told apart.
+    float32 for boxes, (n, 1 + tokens) int64 for translations and transcripts, (n, channels, height, width) float32 for
+    images to be made like. `groups` is (n,) int64, the place of each sample's group in `Task.groups`; None where no
+    groups are told apart.
     """
 
     inputs: Tensor
@@ -110,6 +112,7 @@ class Task(ABC):
     Attributes:
         default_space: The name of the space that a search takes where none is given.
         spaces: The names of all spaces that fit.
+        one_loss: Whether a training step is one descent of `loss`, on which supernets and zero-cost proxies rely.
         space_options: What its spaces need to know beside the shape of an input and the number of outputs.
         recipe: What of `archwright.evaluator.Recipe` this kind of problem trains better with than the defaults.
         test_openings: How often the test part was opened.
@@ -118,6 +121,7 @@ class Task(ABC):
     default_space: str
     spaces: tuple[str, ...]
     recipe: Mapping[str, Any] = {}
+    one_loss = True
     space_options: Mapping[str, Any] = {}
 
     def __init__(
@@ -187,6 +191,40 @@ class Task(ABC):
         """What training minimises: a scalar."""
         return self._loss(output, target, label_smoothing)
 
+    def losses(
+        self,
+        network: nn.Module,
+        inputs: Tensor,
+        targets: Tensor,
+        label_smoothing: float = 0.0,
+        precise: AbstractContextManager[Any] | None = None,
+    ) -> Iterator[Tensor]:
+        """The losses of one training step: each is descended before the next is asked for.
+
+        One, by default: `loss` of what the network says. A task whose networks play against each other gives one for
+        each in turn; what has no gradient in a turn is left alone by the optimizer, its moments included.
+
+        Args:
+            network: In training mode.
+            inputs: A batch.
+            targets: Of it.
+            label_smoothing: For `loss`.
+            precise: Where forward passes run, such as `torch.autocast`.
+
+        Raises:
+            EvaluationError: the network's output does not fit the task.
+        """
+        with precise or nullcontext():
+            output = network(inputs)
+        if not isinstance(output, Tensor):
+            raise EvaluationError(f"the network returned a {type(output).__name__}: one tensor is needed")
+        needed = (len(inputs), self.n_outputs)
+        if output.ndim == 2 and tuple(output.shape) != needed:
+            raise EvaluationError(
+                f"the network made {tuple(output.shape)} of {len(inputs)} inputs: task {self.name!r} needs {needed}"
+            )
+        yield self.loss(output.float(), targets, label_smoothing)
+
     def augment(self, inputs: Tensor, generator: Generator | None = None) -> Tensor:
         """A training batch, changed at random in ways that keep its targets true."""
         return self.augmentation(inputs, generator)
@@ -194,6 +232,14 @@ class Task(ABC):
     def augmented(self, inputs: Tensor, targets: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """A training batch as `augment` changes it; where targets have places, as masks do, they move along."""
         return self.augment(inputs, generator), targets
+
+    def drawn(self, inputs: Tensor, targets: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """A training batch with what is drawn anew each time and belongs to the problem, as it is where nothing is.
+
+        Unlike `augmented`, whose batch it is given first, no recipe leaves it out: without the items that a user did
+        not click, a recommender would learn that everything is clicked. The batch may grow.
+        """
+        return inputs, targets
 
     def kept(self, output: Tensor) -> Tensor:
         """What `score` needs of a batch of outputs, so that no more is kept of a whole part; all of it by default."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +59,10 @@ class Translation(Task):
         lowercase: Whether capitals are taken for small letters. BLEU still counts them.
         bleu_words: sacrebleu's name of how BLEU splits texts into words: ``"13a"``, ``"zh"``, ``"char"``, ...
         metric: The main metric, measured after each epoch: ``"nats"`` by default.
-        group: The group of each pair, such as where it came from: texts, integers or booleans. Every metric then has a
-            ``gap_`` between groups beside it; see `archwright.task.Groups`.
-        group_validation: The groups of the official validation pairs.
-        group_test: The groups of the official test pairs.
+        group: The group of each text: texts, integers or booleans. Every metric then has a ``gap_`` between groups
+            beside it; see `archwright.task.Groups`.
+        group_validation: The groups of the official validation texts.
+        group_test: The groups of the official test texts.
         test_share: Of all pairs.
         validation_share: Of the pairs that are not test.
         split_seed: The same seed gives the same parts.
@@ -122,17 +121,18 @@ class Translation(Task):
         pairs = {part: _pairs(a, b, part) for part, (a, b) in given.items() if a is not None}
         all_pairs = np.array(pairs.pop("train"), dtype=object)
         rows = parts_of(len(all_pairs), split_seed, test_share, validation_share, set(pairs))
-        apart = {part: len(held) for part, held in pairs.items()}
-        groups = Groups.in_parts(group, rows, apart, {"validation": group_validation, "test": group_test})
         pairs = {**{part: [tuple(p) for p in all_pairs[at]] for part, at in rows.items()}, **pairs}
+        groups = None
+        if group is not None:
+            groups = Groups.of_parts(group, rows, {"validation": group_validation, "test": group_test})
         made = _tokenizers(pairs["train"], level, vocabulary, joint, lowercase)
         sizes = [[len(e.ids) for e in tokenizer_of(t).encode_batch_fast(side)] for t, side in made]
         lengths = [min(max_length, sorted(s)[min(len(s) - 1, int(COVERED * len(s)))]) for s in sizes]
-        short = [a <= lengths[0] and b <= lengths[1] for a, b in zip(*sizes, strict=True)]
-        left_out = short.count(False)
-        pairs["train"] = list(compress(pairs["train"], short))
+        short = [i for i, (a, b) in enumerate(zip(*sizes, strict=True)) if a <= lengths[0] and b <= lengths[1]]
+        left_out = len(pairs["train"]) - len(short)
+        pairs["train"] = [pairs["train"][i] for i in short]
         if groups is not None:
-            groups = replace(groups, train=groups.train[torch.tensor(short)])
+            groups = replace(groups, train=groups.train[short])
         words = Translations(TextInputs(made[1][0], max(2, lengths[1] + 1), level))
         inputs = SourceInputs(TextInputs(made[0][0], max(1, lengths[0]), level, column), words)
         references: tuple[str, ...] = ()
@@ -185,9 +185,9 @@ class Translation(Task):
         *,
         text: str | None = None,
         target: str | None = None,
-        group: str | None = None,
         validation: Any = None,
         test: Any = None,
+        group: str | None = None,
         **options: Any,
     ) -> Translation:
         """A table with a column of texts and one of their translations.
@@ -196,9 +196,9 @@ class Translation(Task):
             data: A DataFrame, a CSV or Parquet file, or a list of dicts.
             text: The column of the source; by default the first that is not `target`.
             target: The column of translations; by default the next one.
-            group: The column of groups to compare, if there is one.
             validation: Official validation data, with the same columns.
             test: Official test data.
+            group: The column of groups to compare.
             options: As for the class.
         """
         tables = {"the table": data, "the validation table": validation, "the test table": test}
@@ -207,7 +207,7 @@ class Translation(Task):
             for where, given in tables.items()
             if given is not None
         }
-        columns = [str(c) for c in frames["the table"].columns if str(c) != group]
+        columns = [str(c) for c in frames["the table"].columns if c != group]
         text = text or next((c for c in columns if c != target), None)
         target = target or next((c for c in columns if c != text), None)
         if text is None or target is None or text == target:
@@ -217,15 +217,15 @@ class Translation(Task):
             )
         for where, frame in frames.items():
             there = [str(c) for c in frame.columns]
-            for column in (text, target, *(() if group is None else (group,))):
+            for column in (text, target, *([group] if group else [])):
                 if column not in there:
                     raise DataError(f"{where} has no column {column!r}. {did_you_mean(column, there)}")
         for where, which in (("the validation table", "validation"), ("the test table", "test")):
             if where in frames:
                 held = {f"x_{which}": frames[where][text], f"y_{which}": frames[where][target]}
-                options = {**held, **({} if group is None else {f"group_{which}": frames[where][group]}), **options}
-        if group is not None:
-            options = {"group": frames["the table"][group], **options}
+                held |= {f"group_{which}": frames[where][group]} if group else {}
+                options = {**held, **options}
+        options |= {"group": frames["the table"][group]} if group else {}
         if isinstance(data, (str, Path)):
             options = {"name": Path(data).stem, "source": str(data), **options}
         return cls(frames["the table"][text], frames["the table"][target], column=text, **options)

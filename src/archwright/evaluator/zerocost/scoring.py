@@ -17,7 +17,7 @@ from archwright.evaluator.expense import expense
 from archwright.evaluator.randomness import derived, generator, seeded
 from archwright.evaluator.zerocost.az_nas import VIEWS, rank_among
 from archwright.evaluator.zerocost.proxies import PROXIES, Found, check_names, look
-from archwright.nn import materialize
+from archwright.nn import deployed, materialize
 from archwright.trial import Measurement, Proposal
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class ZeroCost:
             module = self.space.build(architecture)
             if not isinstance(module, nn.Module):
                 raise EvaluationError(f"the space builds a {type(module).__name__}: proxies need a torch.nn.Module")
-            return materialize(module, self.task.input_shape, dtype=self.task.input_dtype)
+            return deployed(materialize(module, self.task.input_shape, dtype=self.task.input_dtype))
 
     def __repr__(self) -> str:
         return f"ZeroCost({self.task!r}, {', '.join(self.proxies)})"

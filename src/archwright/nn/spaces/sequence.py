@@ -11,7 +11,7 @@ from archwright.nn.spaces.convnet import staged_convnet
 from archwright.nn.spaces.stages import ACTIVATIONS, WIDTHS, allowed_kernels, check_shape, head_of, named
 from archwright.space import Space, choice, repeat
 
-__all__ = ["attention", "causal", "recurrent", "sequence"]
+__all__ = ["attention", "before", "causal", "recurrent", "sequence"]
 
 FEWEST_STEPS = 8
 """Pooling leaves this many steps or more."""
@@ -40,7 +40,7 @@ def sequence(
     """
     shape = check_shape("sequence", input_shape, (2,))
     convolution = staged_convnet(shape, widths, depth)
-    before = _before(shape, widths)
+    shorter = before(shape, widths)
     last = head_of(head, n_outputs)
     # The end of a sequence holds what a recurrent layer has seen of all of it.
     pool = choice("avg", "max", "last", name="pool")
@@ -48,15 +48,15 @@ def sequence(
     return Space(
         choice(
             kinds.convolution(*convolution, last),
-            kinds.causal(*before, causal(shape, 2 * depth), last),
-            kinds.recurrent(*before, recurrent(widths, depth), last_state),
-            kinds.attention(*before, *attention(2 * depth), last),
+            kinds.causal(*shorter, causal(shape, 2 * depth), last),
+            kinds.recurrent(*shorter, recurrent(widths, depth), last_state),
+            kinds.attention(*shorter, *attention(2 * depth), last),
             name="kind",
         )
     )
 
 
-def _before(shape: tuple[int, ...], widths: Sequence[int]) -> list[Any]:
+def before(shape: tuple[int, ...], widths: Sequence[int]) -> list[Any]:
     """A convolution and a pooling, which give the layers after them features and fewer steps."""
     kernels = allowed_kernels(shape, (3, 5, 7, 9))
     first = nn.ConvBlock(

@@ -1,0 +1,220 @@
+"""Clips of sound: read from files, made of one channel and one sample rate."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from archwright.errors import DataError
+from archwright.task.problems import Problems
+
+__all__ = [
+    "BadClip",
+    "Clip",
+    "clip_list",
+    "holds_sounds",
+    "labelled_files",
+    "resampled",
+    "sound_column",
+    "sound_files",
+    "usual_rate",
+]
+
+BadClip = Literal["stop", "skip"]
+
+SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
+
+MOST_SAMPLES_A_SECOND = 16_000
+"""What clips are brought to at most where nothing is said: speech and most sounds are told apart by what it holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One sound: float32 samples (time,), full scale being 1, and how many of them there are a second."""
+
+    samples: np.ndarray
+    sample_rate: int
+
+
+def sound_files(folder: Path) -> list[Path]:
+    """Sound files below a folder, sorted, without hidden ones."""
+    return sorted(
+        f
+        for f in folder.rglob("*")
+        if f.suffix.lower() in SOUND_SUFFIXES
+        and f.is_file()
+        and not any(p[0] == "." for p in f.relative_to(folder).parts)
+    )
+
+
+def holds_sounds(folder: Path) -> bool:
+    """Whether there is a sound file below a folder, in class folders or in those of ``train/`` and ``test/``."""
+    return any(next(folder.glob(f"{deep}*{suffix}"), None) for deep in ("*/", "*/*/") for suffix in SOUND_SUFFIXES)
+
+
+def labelled_files(folder: Path) -> tuple[list[tuple[Path, str]], list[tuple[Path, str]] | None]:
+    """Files with their labels, the names of class folders: of training, and of the official test part or None.
+
+    Raises:
+        DataError: no such folder, no sound file, files outside class folders, or class folders without any.
+    """
+    if not folder.is_dir():
+        raise DataError(f"folder {str(folder)!r} does not exist: give a folder with one folder of sound files a class")
+    if {d.name for d in _folders(folder)} == {"train", "test"}:
+        return _labelled(folder / "train"), _labelled(folder / "test")
+    return _labelled(folder), None
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(d for d in folder.iterdir() if d.is_dir() and not d.name.startswith("."))
+
+
+def _labelled(folder: Path) -> list[tuple[Path, str]]:
+    held = {d.name: sound_files(d) for d in _folders(folder)}
+    problems = Problems()
+    for name in [n for n, files in held.items() if not files and any(held.values())]:
+        problems.add(f"class folder {str(folder / name)!r} holds no sound file: remove it, or fill it ({_suffixes()})")
+    if not any(held.values()):
+        loose = len(sound_files(folder))
+        problems.add(
+            f"folder {str(folder)!r} holds {loose or 'no'} sound file{'s' * (loose != 1)} and no class folders of "
+            f"them: put those of each class into a folder of its own, whose name is the label ({_suffixes()})"
+        )
+    problems.check()
+    return [(file, name) for name, files in held.items() for file in files]
+
+
+def _suffixes() -> str:
+    return ", ".join(SOUND_SUFFIXES)
+
+
+def sound_column(frame: Any) -> str | None:
+    """The first column of a DataFrame whose every text is the name of a sound file, if there is one."""
+    import pandas as pd
+
+    for name in frame.columns:
+        values = frame[name].dropna()
+        if len(values) and pd.api.types.is_string_dtype(values):
+            texts = values.astype(str).str.lower()
+            if bool(texts.str.endswith(SOUND_SUFFIXES).all()):
+                return str(name)
+    return None
+
+
+def clip_list(raw: Any, where: str, problems: Problems, sample_rate: int | None = None) -> list[Clip | None]:
+    """One clip for each sample; None for those that cannot be read, each of which is one of the problems.
+
+    Args:
+        raw: (n, time) or (n, 1, time) arrays or tensors; or a list of arrays of any length, of files, of `Clip`, or of
+            dicts with ``array`` and ``sampling_rate``, as Hugging Face data sets give them. Several channels are
+            averaged.
+        where: What to call them in messages.
+        problems: Where what is wrong is told.
+        sample_rate: Samples a second of arrays; files say so themselves.
+    """
+    if isinstance(raw, Tensor):
+        raw = raw.detach().cpu().numpy()
+    if not isinstance(raw, (list, tuple, np.ndarray)):
+        raw = list(raw)
+    if len(raw) == 0:
+        problems.add(f"{where} hold no clip: at least one is needed")
+    if isinstance(raw, np.ndarray) and raw.dtype != object and raw.ndim not in (2, 3):
+        problems.add(
+            f"{where} have shape {raw.shape}: allowed are (n, time) and (n, 1, time), or a list of clips of any length"
+        )
+        return []
+    found: list[Clip | None] = []
+    for i, item in enumerate(raw):
+        try:
+            found.append(_clip(item, sample_rate))
+        except DataError as error:
+            name = f"clip file {str(item)!r}" if isinstance(item, (str, Path)) else f"clip {i} of {where}"
+            problems.add(f"{name} {error}")
+            found.append(None)
+    return found
+
+
+def _clip(item: Any, sample_rate: int | None) -> Clip:
+    """A clip, checked. What a `DataError` says goes on after the name of the clip."""
+    if isinstance(item, Clip):
+        return item
+    if isinstance(item, (str, Path)):
+        samples, rate = _read(Path(item))
+    elif isinstance(item, Mapping):
+        try:
+            samples, rate = np.asarray(item["array"]), int(item["sampling_rate"])
+        except KeyError as error:
+            raise DataError(f"is a dict without {error}: allowed are 'array' and 'sampling_rate'") from None
+    else:
+        if sample_rate is None:
+            raise DataError("is an array: say how many samples a second arrays have, such as sample_rate=16000")
+        samples, rate = (item.detach().cpu().numpy() if isinstance(item, Tensor) else np.asarray(item)), sample_rate
+    if samples.size == 0:
+        raise DataError("holds no sample: remove it")
+    samples = _mono(samples)
+    if not np.isfinite(samples).all():
+        raise DataError("holds NaN or infinite samples: repair or remove it")
+    return Clip(samples, rate)
+
+
+def _read(path: Path) -> tuple[np.ndarray, int]:
+    if not path.is_file():
+        raise DataError("does not exist")
+    if path.stat().st_size == 0:
+        raise DataError("cannot be read: empty file")
+    if importlib.util.find_spec("soundfile") is not None:
+        import soundfile
+
+        try:
+            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise DataError(f"cannot be read: {str(error).split(': ')[-1]}") from None
+        return samples, int(rate)
+    if path.suffix.lower() != ".wav":
+        raise DataError("cannot be read without the package soundfile: pip install archwright[audio], or give .wav")
+    from scipy.io import wavfile
+
+    try:
+        rate, samples = wavfile.read(path)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"cannot be read: {error}") from None
+    return samples, int(rate)
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """Numbers of any kind, (time,) or with channels along the shorter axis, as float32 (time,), full scale being 1."""
+    if samples.dtype.kind not in "iuf" or samples.ndim not in (1, 2):
+        raise DataError(f"has type {samples.dtype} and shape {samples.shape}: allowed are numbers, (time,)")
+    if samples.dtype.kind == "u":
+        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        samples = (samples.astype(np.float32) - half) / half
+    elif samples.dtype.kind == "i":
+        samples = samples.astype(np.float32) / 2.0 ** (8 * samples.dtype.itemsize - 1)
+    if samples.ndim == 2:
+        samples = samples.mean(int(samples.shape[0] > samples.shape[1]))
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def usual_rate(clips: Sequence[Clip]) -> int:
+    """The commonest sample rate, and 16,000 at most."""
+    (rate, _), *_ = Counter(clip.sample_rate for clip in clips).most_common(1)
+    return min(rate, MOST_SAMPLES_A_SECOND)
+
+
+def resampled(clip: Clip, sample_rate: int) -> np.ndarray:
+    """The samples at another rate (`scipy.signal.resample_poly`, which lets nothing above half of it through)."""
+    if clip.sample_rate == sample_rate:
+        return clip.samples
+    from scipy.signal import resample_poly
+
+    common = math.gcd(clip.sample_rate, sample_rate)
+    made = resample_poly(clip.samples, sample_rate // common, clip.sample_rate // common)
+    return np.ascontiguousarray(made, dtype=np.float32)

@@ -1,0 +1,89 @@
+"""The final choice under a short time: what can be trained in it, and by how many threads."""
+
+import json
+import time
+
+import pytest
+import torch
+
+from archwright.evaluator import Recipe, Training
+from archwright.objective import Objectives, maximize
+from archwright.run.finish import Refit, choose, finish
+from archwright.run.plan import FinalPlan
+from archwright.testing.oneshot import toy_space, toy_task
+from archwright.trial import Measurement, Proposal, Trial
+from archwright.worker import Processes
+
+OBJECTIVES = Objectives.of(maximize("accuracy"))
+SPACE = toy_space()
+SOME = SPACE.architecture(
+    {"0/width": 4, "operation": "ConvBlock", "operation/ConvBlock/kernel": 3, "2/depth": 0, "3/dropout": 0.0}
+)
+
+
+def trial(number, accuracy, epoch_s):
+    measured = Measurement({"accuracy": accuracy}, {"params": 1.0}, seconds=4 * epoch_s, epochs=4)
+    return Trial(number, Proposal(SOME), "done", measured, (-accuracy,), key=str(number))
+
+
+def test_what_there_is_no_time_for_is_left_to_what_there_is_time_for():
+    slow, fast, faster = trial(0, 0.9, 10.0), trial(1, 0.8, 3.0), trial(2, 0.7, 1.0)
+    everything = [slow, fast, faster]
+
+    def first(seconds):
+        return choose(everything, OBJECTIVES, 1, 30, seconds)[0].number
+
+    assert first(None) == first(1000.0) == 0
+    assert first(160.0) == 0  # 16 epochs, and 30 of the others: more than half as many
+    assert first(100.0) == 1  # 10, 30 and 30
+    assert first(20.0) == 2  # 2, 7 and 20
+    assert first(0.0) == first(-5.0) == 0  # none of any: the best
+    assert [t.number for t in choose(everything, OBJECTIVES, 3, 30, 100.0)] == [1, 2]
+
+
+@pytest.mark.parametrize(("finals", "workers", "threads"), [(1, 2, 2), (2, 2, 1), (1, 4, 4), (2, 5, 2), (1, 1, 1)])
+def test_a_training_alone_has_the_threads_of_the_workers_that_are_idle(finals, workers, threads):
+    plan = FinalPlan(0, 0, 30, finals, 30).fitted(60.0, workers, 3.0)
+    assert plan.threads == threads
+    assert plan.final_epochs >= 18
+    assert FinalPlan(0, 0, 30, finals, 30).fitted(6000.0, workers, 0.1).threads == 1  # there is time enough
+
+
+def test_the_final_training_runs_on_them_and_gives_them_back(tmp_path):
+    training = Training(SPACE, toy_task(), Recipe(epochs=2, precision="float32", layout="contiguous"))
+    seen = []
+    fit = training.fit
+
+    def watched(*args):
+        seen.append(torch.get_num_threads())
+        return fit(*args)
+
+    training.fit = watched
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        refit = Refit(training, tmp_path, finals_from=1, threads=2)
+        proposal = Proposal(SOME, 2)
+        refit(proposal, 0)  # number 0: a candidate
+        refit.finals_from = 0
+        refit(proposal, 0)
+        assert seen == [1, 2]
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_hurried_choice_ends_with_a_network_and_says_its_threads(tmp_path):
+    training = Training(SPACE, toy_task(), Recipe(epochs=400, precision="float32", layout="contiguous"))
+    measured = training(Proposal(SOME, 2), 0)
+    done = Trial(0, Proposal(SOME), "done", measured, (-0.5,), key="a")
+    plan = FinalPlan(0, 0, 400, 1, 400, stretch=50.0)
+    with Processes(n=2, module="archwright.evaluator.training") as workers:
+        began = time.monotonic()
+        chosen = finish(training, [done], OBJECTIVES, plan, workers=workers, folder=tmp_path, until=began + 12.0)
+        assert time.monotonic() - began < 60
+    assert chosen is not None
+    told = json.loads(json.dumps(chosen.outcome))
+    assert told["plan"]["threads"] == 2
+    assert 4 <= told["plan"]["final_epochs"] < 20_000
+    assert told["test"]["accuracy"]["mean"] > 0.6
