@@ -30,6 +30,9 @@ from PIL import Image
 
 CLASSES = 10
 
+BUDGETS = {32: "3m", 96: "10m"}
+"""Enough for some trials on two idle cores: an epoch of the larger images takes nine times as long."""
+
 
 def make(folder: Path, n: int, size: int) -> Path:
     """A folder of class folders with `n` PNG images of size x size x 3 in all, made unless it is there."""
@@ -87,7 +90,7 @@ class Searched:
     seconds: float = 0.0
     trials: int = 0
     failed: int = 0
-    said: str = ""
+    end: str = ""
 
 
 def search(folder: Path, budget: str, workers: int, out: Path, cache: Path) -> Searched:
@@ -111,9 +114,10 @@ def search(folder: Path, budget: str, workers: int, out: Path, cache: Path) -> S
                 searching.wait()
     found.seconds = time.monotonic() - began
     found.trials, found.failed = trials(out)
-    found.said = out.with_suffix(".log").read_text()
-    if searching.returncode:
-        raise SystemExit(f"{' '.join(line)} ended with {searching.returncode}:\n{found.said}")
+    if not found.workers:
+        raise SystemExit(f"{' '.join(line)} started no worker:\n{out.with_suffix('.log').read_text()}")
+    if searching.returncode:  # such as a budget too brief for one epoch, which tells of memory all the same
+        found.end = "; " + out.with_suffix(".log").read_text().strip().splitlines()[-1]
     return found
 
 
@@ -144,7 +148,7 @@ def trials(out: Path) -> tuple[int, int]:
         return 0, 0
 
 
-def rows(size: int, n: int, found: Searched) -> Iterator[str]:
+def rows(size: int, n: int, budget: str, found: Searched) -> Iterator[str]:
     what = f"{n:,} images of {size}x{size}x3 ({n * size * size * 12 / 2**30:.2f} GiB as inputs)"
     for i, peak in enumerate(found.workers.values()):
         yield row(f"{what}: peak resident memory of worker {i}", f"{peak.resident:.0f} MiB", "2048 MiB")
@@ -152,14 +156,15 @@ def rows(size: int, n: int, found: Searched) -> Iterator[str]:
     yield row("peak resident memory of the search itself", f"{found.search.resident:.0f} MiB", "")
     yield row("of this its own (anonymous) memory", f"{found.search.own:.0f} MiB", "")
     yield row("to the first trial's result, decoding all images included", f"{found.first_s:.0f} s", "")
-    yield row("the whole search", f"{found.seconds:.0f} s, {found.trials} trials, {found.failed} failed", "")
+    trained = f"{found.trials} trials, {found.failed} failed{found.end}"
+    yield row(f"the whole search, of a budget of {budget}", f"{found.seconds:.0f} s, {trained}", "")
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--sizes", nargs="+", type=int, default=[32, 96], help="sides of the images")
     arguments.add_argument("--n", type=int, default=50_000, help="images of each size")
-    arguments.add_argument("--budget", default="3m")
+    arguments.add_argument("--budget", help="of each search; by default 3m, 10m for images of 96x96")
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument("--folder", type=Path, help="where images are made once; a temporary one by default")
     given = arguments.parse_args()
@@ -167,11 +172,12 @@ def main() -> None:
         there = given.folder or Path(temporary)
         folders = {size: make(there / f"textures-{given.n}-{size}", given.n, size) for size in given.sizes}
         print(heading("A folder of images larger than its share of memory"))
-        print(f"`archwright search FOLDER --budget {given.budget} --workers {given.workers}`, with an empty cache.\n")
+        print(f"`archwright search FOLDER --budget BUDGET --workers {given.workers}`, with an empty cache.\n")
         print(table_head("what", "measured", "goal"))
         for size, folder in folders.items():
             out, cache = Path(temporary) / f"run-{size}", Path(temporary) / f"cache-{size}"
-            for line in rows(size, given.n, search(folder, given.budget, given.workers, out, cache)):
+            budget = given.budget or BUDGETS.get(size, "10m")
+            for line in rows(size, given.n, budget, search(folder, budget, given.workers, out, cache)):
                 print(line, flush=True)
 
 
