@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from archwright.errors import DataError
+from archwright.task.folders import folders_in
 from archwright.task.reading import image_files
 
 __all__ = ["MaskFolder", "holds_masks", "mask_array", "read_mask_folder"]
@@ -99,7 +100,7 @@ class MaskFolder:
 
 def holds_masks(path: Path) -> bool:
     """Whether a folder holds images and masks, or folders of parts that do."""
-    return _pair_of(path) is not None or any(_pair_of(d) is not None for d in _folders(path))
+    return _pair_of(path) is not None or any(_pair_of(d) is not None for d in folders_in(path))
 
 
 def read_mask_folder(path: str | Path) -> MaskFolder:
@@ -117,26 +118,23 @@ def read_mask_folder(path: str | Path) -> MaskFolder:
         raise DataError(f"folder {str(path)!r} does not exist: give one with the folders images and masks")
     if _pair_of(path) is not None:
         return MaskFolder(_pairs(path), None, None)
-    there = {part: next((d for d in _folders(path) if d.name.lower() in words), None) for part, words in PARTS.items()}
+    folders = folders_in(path)
+    there = {part: next((d for d in folders if d.name.lower() in words), None) for part, words in PARTS.items()}
     if there["train"] is None or _pair_of(there["train"]) is None:
         raise DataError(
             f"folder {str(path)!r} holds no folders images and masks, and none called train with these: it has "
-            f"{', '.join(d.name for d in _folders(path)[:8]) or 'no folders'}. The mask of images/a.jpg is masks/a.png"
+            f"{', '.join(d.name for d in folders[:8]) or 'no folders'}. The mask of images/a.jpg is masks/a.png"
         )
     found = {part: _pairs(d) if d is not None else None for part, d in there.items()}
     assert found["train"] is not None
     return MaskFolder(found["train"], found["validation"], found["test"])
 
 
-def _folders(path: Path) -> list[Path]:
-    return sorted(d for d in path.iterdir() if d.is_dir() and not d.name.startswith("."))
-
-
 def _pair_of(path: Path) -> tuple[Path, Path] | None:
     """The folder of images and that of masks."""
 
     def called(words: Sequence[str]) -> Path | None:
-        return next((d for word in words for d in _folders(path) if d.name.lower() == word.lower()), None)
+        return next((d for word in words for d in folders_in(path) if d.name.lower() == word.lower()), None)
 
     images, masks = called(IMAGES), called(MASKS)
     return (images, masks) if images is not None and masks is not None else None

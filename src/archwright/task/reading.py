@@ -17,6 +17,7 @@ from archwright.errors import DataError
 from archwright.objective import parse_bytes
 from archwright.task.arrays import is_grey, picture
 from archwright.task.decoding import decoded, reason, unequal, unreadable
+from archwright.task.folders import files_below, folders_in, has_official_test
 from archwright.task.lazy import Images
 
 __all__ = ["BadImage", "ImageFolder", "image_files", "read_image_folder", "read_npz", "read_pictures", "read_raw"]
@@ -25,8 +26,8 @@ BadImage = Literal["stop", "skip"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm")
 
-
 MOST = 2**29
+"""Bytes that images may take in memory where nothing is said; see `_share`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,22 +46,12 @@ class ImageFolder:
 
 def image_files(folder: Path) -> list[Path]:
     """Image files below a folder, sorted, without hidden ones."""
-    return sorted(
-        f
-        for f in folder.rglob("*")
-        if f.suffix.lower() in IMAGE_SUFFIXES
-        and f.is_file()
-        and not any(p[0] == "." for p in f.relative_to(folder).parts)
-    )
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(d for d in path.iterdir() if d.is_dir() and not d.name.startswith("."))
+    return files_below(folder, IMAGE_SUFFIXES)
 
 
 def _labelled(path: Path) -> list[tuple[Path, str]]:
     """Every image with its class: the name of the folder right below `path`."""
-    folders = _folders(path)
+    folders = folders_in(path)
     found = [(f, d.name) for d in folders for f in image_files(d)]
     if found:
         empty = [d.name for d in folders if d.name not in {label for _, label in found}]
@@ -112,7 +103,7 @@ def read_image_folder(
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"folder {str(path)!r} does not exist: give a folder with one folder of images a class")
-    official = {d.name for d in _folders(path)} == {"train", "test"}
+    official = has_official_test(path)
     files = _labelled(path / "train" if official else path)
     test_files = _labelled(path / "test") if official else []
     every = [f for f, _ in (*files, *test_files)]
@@ -141,7 +132,7 @@ def read_pictures(
         return read_image_folder(path, on_bad_image=on_bad_image, resize=resize, memory=sys.maxsize)
     if on_bad_image not in ("stop", "skip"):
         raise DataError(f"on_bad_image is {on_bad_image!r}: allowed are 'stop' and 'skip'")
-    official = {d.name for d in _folders(path)} == {"train", "test"}
+    official = has_official_test(path)
     files = image_files(path / "train" if official else path)
     held = image_files(path / "test") if official else []
     read, bad = _read([*files, *held], resize)
@@ -152,8 +143,8 @@ def read_pictures(
 
 def _unlabelled(path: Path) -> bool:
     """Whether images lie in the folder itself, or in its folder ``train``."""
-    official = {d.name for d in _folders(path)} == {"train", "test"}
-    return any(f.suffix.lower() in IMAGE_SUFFIXES for f in (path / "train" if official else path).iterdir())
+    within = path / "train" if has_official_test(path) else path
+    return any(f.suffix.lower() in IMAGE_SUFFIXES for f in within.iterdir())
 
 
 def _left_out(bad: dict[Path, str], n: int, on_bad_image: BadImage) -> tuple[str, ...]:

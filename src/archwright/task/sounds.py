@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from archwright.errors import DataError
+from archwright.task.folders import files_below, folders_in, has_official_test
 from archwright.task.problems import Problems
 
 __all__ = [
@@ -46,13 +47,7 @@ class Clip:
 
 def sound_files(folder: Path) -> list[Path]:
     """Sound files below a folder, sorted, without hidden ones."""
-    return sorted(
-        f
-        for f in folder.rglob("*")
-        if f.suffix.lower() in SOUND_SUFFIXES
-        and f.is_file()
-        and not any(p[0] == "." for p in f.relative_to(folder).parts)
-    )
+    return files_below(folder, SOUND_SUFFIXES)
 
 
 def holds_sounds(folder: Path) -> bool:
@@ -68,17 +63,13 @@ def labelled_files(folder: Path) -> tuple[list[tuple[Path, str]], list[tuple[Pat
     """
     if not folder.is_dir():
         raise DataError(f"folder {str(folder)!r} does not exist: give a folder with one folder of sound files a class")
-    if {d.name for d in _folders(folder)} == {"train", "test"}:
+    if has_official_test(folder):
         return _labelled(folder / "train"), _labelled(folder / "test")
     return _labelled(folder), None
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted(d for d in folder.iterdir() if d.is_dir() and not d.name.startswith("."))
-
-
 def _labelled(folder: Path) -> list[tuple[Path, str]]:
-    held = {d.name: sound_files(d) for d in _folders(folder)}
+    held = {d.name: sound_files(d) for d in folders_in(folder)}
     problems = Problems()
     for name in [n for n, files in held.items() if not files and any(held.values())]:
         problems.add(f"class folder {str(folder / name)!r} holds no sound file: remove it, or fill it ({_suffixes()})")
