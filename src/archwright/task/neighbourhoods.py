@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from archwright.errors import DataError, did_you_mean
 from archwright.task.arrays import check_finite, number_array
 from archwright.task.problems import Problems
 
-__all__ = ["AVERAGES", "Graph", "GraphInputs", "read_graph"]
+__all__ = ["AVERAGES", "Graph", "GraphInputs", "holds_graph", "read_graph"]
 
 AVERAGES = ("symmetric", "mean")
 """Of the neighbours and the node itself: weighed as Kipf & Welling do, or all alike."""
@@ -56,14 +57,21 @@ class Graph:
     def __len__(self) -> int:
         return len(self.x)
 
-    def averages(self, kind: str) -> Any:
-        """The (n, n) sparse matrix that averages over each node and its neighbours."""
+    @functools.cached_property
+    def joined(self) -> Any:
+        """The (n, n) sparse matrix of which nodes are joined; each is joined to itself."""
         import scipy.sparse as sparse
 
         n = len(self)
         a, b = self.edges
         ones = sparse.coo_matrix((np.ones(len(a), np.float32), (a, b)), shape=(n, n))
-        joined = ((ones + ones.T + sparse.eye(n)) > 0).astype(np.float32).tocsr()
+        return ((ones + ones.T + sparse.eye(n)) > 0).astype(np.float32).tocsr()
+
+    def averages(self, kind: str) -> Any:
+        """The (n, n) sparse matrix that averages over each node and its neighbours."""
+        import scipy.sparse as sparse
+
+        joined = self.joined
         degree = np.asarray(joined.sum(1)).ravel()
         if kind == "mean":
             return (sparse.diags(1 / degree) @ joined).tocsr().astype(np.float32)
@@ -191,6 +199,17 @@ def read_graph(given: Any) -> Read:
         f"a graph cannot be read from a {type(given).__name__}: give a folder, an .npz file, a dict with x and edges, "
         f"or a torch_geometric Data"
     )
+
+
+def holds_graph(path: Path) -> bool:
+    """Whether a folder, or an ``.npz`` file, is a graph; one that cannot be read is none."""
+    if path.is_dir():
+        return (path / "nodes.csv").is_file()
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return bool({"edges", "edge_index"} & set(file))
+    except Exception:  # whoever reads it next says what is wrong
+        return False
 
 
 def numbers_of(given: Any, n: int, where: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from archwright.errors import DataError
@@ -124,7 +125,6 @@ class NodeClassification(Task):
             },
             **labelled.learning(class_weight, metric),
         )
-        self.graph = graph
 
     @classmethod
     def of(cls, data: Any, **options: Any) -> NodeClassification:
@@ -160,7 +160,6 @@ class NodeClassification(Task):
 
     def references(self, train: Part, test: Part) -> dict[str, dict[str, float]]:
         """Logistic regression of the node alone, and of its second hop (SGC)."""
-        import torch
         from sklearn.linear_model import LogisticRegressionCV
 
         found = {}
@@ -228,11 +227,8 @@ def _groups(group: Any, known: np.ndarray, split: Split, n: int) -> Groups:
     values = np.asarray(group)
     if values.shape != (n,):
         raise DataError(f"the groups have shape {values.shape}: allowed is ({n},), one a node")
-    if split.test is None or len(split.train) + len(split.validation) + len(split.test) == len(known):
-        return Groups.of(values[known], split)
-    used = np.sort(np.concatenate([split.train, split.validation, split.test]))
-    rows = {
-        part: np.searchsorted(used, at)
-        for part, at in (("train", split.train), ("validation", split.validation), ("test", split.test))
-    }
+    assert split.test is not None
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    used = np.sort(np.concatenate([*parts.values()]))  # given parts may leave nodes with a label out
+    rows = {part: np.searchsorted(used, at) for part, at in parts.items()}
     return Groups.of_parts(values[known][used], rows, {}, getattr(group, "name", None))

@@ -14,6 +14,7 @@ from archwright.errors import DataError, did_you_mean
 from archwright.task.annotations import holds_boxes
 from archwright.task.arrays import like_images
 from archwright.task.masks import holds_masks
+from archwright.task.neighbourhoods import holds_graph
 from archwright.task.reading import read_npz
 from archwright.task.sounds import holds_sounds, sound_column
 from archwright.task.task import Task
@@ -57,6 +58,7 @@ ARRAYS = {
 }
 SOUNDS = ("audio", "speech")
 HOLDS: dict[str, Callable[[Path], bool]] = {
+    "nodes": holds_graph,
     "detection": holds_boxes,
     "segmentation": holds_masks,
     "audio": holds_sounds,
@@ -71,16 +73,15 @@ def from_path(path: Path, options: Mapping[str, Any]) -> Task:
     settings = dict(options)
     kind = settings.pop("kind", None)
     if path.is_dir():
-        kind = kind or ("nodes" if (path / "nodes.csv").is_file() else None)
         kind = kind or next((k for k, holds in HOLDS.items() if holds(path)), "images")
         return made(_maker(FOLDERS, kind, path), {"path": path, **settings}, str(path))
     settings = {"name": path.stem, "source": str(path), **settings}
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".parquet"):
         return _from_table(path, kind, settings)
-    if suffix == ".npz" and (kind == "nodes" or (kind is None and _holds_edges(path))):
-        return made(_named(FOLDERS["nodes"]), {"path": path, **settings}, str(path))
     if suffix == ".npz":
+        if kind == "nodes" or (kind is None and holds_graph(path)):
+            return made(_named(FOLDERS["nodes"]), {"path": path, **settings}, str(path))
         return _from_arrays(path, kind, settings)
     if suffix == ".json":
         return made(_maker(COCO, kind or "detection", path), {"path": path, **settings}, str(path))
@@ -182,15 +183,6 @@ def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task
             settings = {"test": (data["x_test"], data["y_test"]), **settings}
         data = {"data": data["x"], "y": data["y"], **{k: data[k] for k in ("group", "group_test") if k in data}}
     return made(_maker(ARRAYS, kind, path), {**data, **settings}, str(path))
-
-
-def _holds_edges(path: Path) -> bool:
-    """Whether a file holds a graph; one that cannot be read does not."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return bool({"edges", "edge_index"} & set(file))
-    except Exception:  # whoever reads it next says what is wrong
-        return False
 
 
 def _kind_of_arrays(data: Mapping[str, np.ndarray]) -> str:
