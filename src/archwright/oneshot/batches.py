@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from archwright.errors import DataError, EvaluationError
+from archwright.errors import DataError
 from archwright.evaluator.randomness import generator
 from archwright.task import Part
 
 if TYPE_CHECKING:
     from archwright.task import Task
 
-__all__ = ["Batches", "check_drawn", "divided"]
+__all__ = ["Batches", "divided"]
 
 
 class Batches:
@@ -54,17 +54,6 @@ class Batches:
         if self.task is not None:
             inputs = self.task.augment(inputs, generator(device, self.seed, self.stream, 1, step))
         return inputs, targets
-
-
-def check_drawn(task: Task) -> None:
-    """Raise `EvaluationError` for a task whose batches are more than samples (`Task.drawn`): here they are samples."""
-    from archwright.task import Task as Plain
-
-    if type(task).drawn is not Plain.drawn:
-        raise EvaluationError(
-            f"one-shot algorithms train on samples as they are, and task {task.name!r} ({type(task).__name__}) draws "
-            f"more for each batch: take a strategy that trains each network, such as 'evolution'"
-        )
 
 
 def divided(part: Part, share: float, seed: int) -> tuple[Part, Part]:

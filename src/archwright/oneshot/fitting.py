@@ -15,7 +15,7 @@ from archwright.objective import Objectives, format_cost
 from archwright.space import Architecture, Space
 from archwright.space.variation import is_live
 
-__all__ = ["Costs", "Fit", "by_regret", "fitting", "regrets"]
+__all__ = ["Ceilings", "Costs", "Fit", "by_regret", "fitting", "regrets"]
 
 Costs = Callable[[Architecture, Sequence[str]], Mapping[str, float]]
 
@@ -111,7 +111,7 @@ def fitting(
         NothingFitsError: No architecture that was found meets the ceilings; says how near the nearest came.
     """
     table = regrets(space, preferences)
-    ceiling = _Ceilings(objectives, costs)
+    ceiling = Ceilings(objectives, costs)
     found: list[Fit] = []
     looked = 0
     for looked, (regret, codes) in enumerate(itertools.islice(by_regret(space, table), MOST_LOOKED_AT), start=1):
@@ -128,7 +128,7 @@ def fitting(
     return found
 
 
-class _Ceilings:
+class Ceilings:
     """Real costs, asked for once an architecture: measured latency is never twice the same."""
 
     def __init__(self, objectives: Objectives | None, costs: Costs):
@@ -139,6 +139,7 @@ class _Ceilings:
         self._known: dict[Architecture, tuple[float, Mapping[str, float]]] = {}
 
     def excess(self, architecture: Architecture) -> float:
+        """By how much it exceeds them, 0 where it does not; infinite where it cannot be built."""
         if self.objectives is None:
             return 0.0
         if architecture not in self._known:
@@ -168,7 +169,7 @@ class _Ceilings:
         )
 
 
-def _walked(space: Space, table: Sequence[Mapping[int, float]], ceilings: _Ceilings) -> Fit:
+def _walked(space: Space, table: Sequence[Mapping[int, float]], ceilings: Ceilings) -> Fit:
     """Down to the ceilings by single changes, half of the excess a round, and back up as far as they allow."""
     here = next(by_regret(space, table))[1]
     excess = _excess(space, here, ceilings)
@@ -204,7 +205,7 @@ def _walked(space: Space, table: Sequence[Mapping[int, float]], ceilings: _Ceili
     return Fit(architecture, _regret(table, here), ceilings.known(architecture))
 
 
-def _excess(space: Space, codes: tuple[int, ...], ceilings: _Ceilings) -> float:
+def _excess(space: Space, codes: tuple[int, ...], ceilings: Ceilings) -> float:
     return ceilings.excess(space.architecture(codes))
 
 

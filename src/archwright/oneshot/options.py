@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archwright.oneshot.point import Point
     from archwright.task import Task
 
-__all__ = ["RECIPE", "Options", "objectives_for"]
+__all__ = ["RECIPE", "Options", "check_task", "objectives_for"]
 
 RECIPE = Recipe(
     optimizer="sgd",
@@ -78,18 +78,31 @@ class Options:
             raise ValueError(f"save_every cannot be {self.save_every!r}: give a number of steps, or a time as '1 min'")
 
 
-def objectives_for(given: Any, task: Task) -> Objectives:
-    """One goal, a metric of the task, and ceilings.
+def check_task(task: Task) -> None:
+    """Raise `EvaluationError` for a task that shared weights cannot be trained for.
 
-    Raises:
-        ObjectiveError: Several goals, or one that is no metric of the task.
-        EvaluationError: A task that a supernet cannot be trained for.
+    Its step is one descent of a loss (`Task.one_loss`), and its batches are samples as they are (`Task.drawn`).
     """
+    from archwright.task import Task as Plain
+
+    if type(task).drawn is not Plain.drawn:
+        raise EvaluationError(
+            f"one-shot algorithms train on samples as they are, and task {task.name!r} ({type(task).__name__}) draws "
+            f"more for each batch: take a strategy that trains each network, such as 'evolution'"
+        )
     if not task.one_loss:
         raise EvaluationError(
             f"a supernet is trained by one loss, and task {task.name!r} ({type(task).__name__}) has several that play "
             f"against each other: search its networks one by one, as aw.search(task) does"
         )
+
+
+def objectives_for(given: Any, task: Task) -> Objectives:
+    """One goal, a metric of the task, and ceilings.
+
+    Raises:
+        ObjectiveError: Several goals, or one that is no metric of the task.
+    """
     own = Goal(task.metric, task.metrics[task.metric].direction)
     if given is None:
         return Objectives((own,))

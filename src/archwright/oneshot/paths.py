@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archwright.errors import ArchwrightError
 from archwright.evaluator.expense import expense
 from archwright.objective import Objectives
-from archwright.oneshot.fitting import fitting
+from archwright.oneshot.fitting import Ceilings, fitting
 from archwright.oneshot.sampling import uniform
 from archwright.space import Architecture, Space
 
@@ -74,17 +73,14 @@ def _pool(
     def costs(architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
         return expense(space.build(architecture), input_shape, names, dtype)
 
+    ceilings = Ceilings(objectives, costs)
+
     def look(architecture: Architecture) -> None:
         key = space.key(architecture)
-        if key in seen:
-            return
-        seen.add(key)
-        try:
-            over = objectives.violation(costs(architecture, sorted(objectives.needs)))
-        except ArchwrightError:  # it cannot be built
-            return
-        if not over:
-            found[key] = architecture
+        if key not in seen:
+            seen.add(key)
+            if ceilings.excess(architecture) == 0:
+                found[key] = architecture
 
     for _ in range(DRAWS):
         look(space.sample(rng))

@@ -22,8 +22,8 @@ from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.precision import device_of
 from archwright.evaluator.randomness import derived, generator, reseed, seeded
 from archwright.objective import parse_seconds
-from archwright.oneshot.batches import Batches, check_drawn, divided
-from archwright.oneshot.options import RECIPE, Options, objectives_for
+from archwright.oneshot.batches import Batches, divided
+from archwright.oneshot.options import RECIPE, Options, check_task, objectives_for
 from archwright.oneshot.point import Point
 from archwright.space import Architecture, Space
 from archwright.supernet import Supernet
@@ -87,7 +87,7 @@ class Session:
             raise ValueError(
                 f"share cannot be {share!r}: it is the part of the training samples for the weights, 0 to 1"
             )
-        check_drawn(task)
+        check_task(task)
         self.algorithm, self.task, self.options = algorithm, task, options
         self.objectives = objectives_for(options.objectives, task)
         recipe = options.recipe or RECIPE

@@ -106,10 +106,9 @@ class OneShot:
             raise EvaluationError(
                 f"{self.algorithm} trains a supernet as the task says: give a task, and no function of yours"
             )
-        from archwright.oneshot.batches import check_drawn
-        from archwright.oneshot.options import objectives_for
+        from archwright.oneshot.options import check_task, objectives_for
 
-        check_drawn(task)
+        check_task(task)
         objectives_for(objectives, task)
         accepted = {**inspect.signature(self._function()).parameters, **_options()}
         for name in self.settings:
@@ -226,18 +225,16 @@ class Phase:
 
     def first(self) -> list[Architecture]:
         """What to try first: what it prefers, then random architectures of other functions that meet the ceilings."""
-        shared, names = self.trained.evaluator(), sorted(self.objectives.needs)
+        from archwright.oneshot.fitting import Ceilings
+
+        ceilings = Ceilings(self.objectives, self.trained.evaluator().costs)
         found = {self.space.key(r.architecture): r.architecture for r in self.trained.top[: self.oneshot.first]}
         wanted, rng = len(found) + self.oneshot.sample, np.random.default_rng([self.seed, 60])
         for _ in range(20 * self.oneshot.sample):
             if len(found) == wanted:
                 break
             architecture = self.space.sample(rng)
-            try:
-                over = self.objectives.violation(shared.costs(architecture, names)) if names else 0.0
-            except ArchwrightError:  # it cannot be built
-                continue
-            if not over:
+            if ceilings.excess(architecture) == 0:
                 found.setdefault(self.space.key(architecture), architecture)
         return list(found.values())
 
