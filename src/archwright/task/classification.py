@@ -18,7 +18,7 @@ from archwright.task.splits import Split, divide
 from archwright.task.targets import Classes, label_array
 from archwright.task.task import Part, Parts
 
-__all__ = ["ClassWeight", "Labelled", "check_labels", "check_test_pair"]
+__all__ = ["ClassWeight", "Labelled", "check_labels", "check_test_pair", "check_validation_pair"]
 
 ClassWeight = str | Mapping[Any, float] | None
 
@@ -28,6 +28,12 @@ def check_test_pair(x_test: Any, y_test: Any) -> None:
     if (x_test is None) != (y_test is None):
         given, missing = ("x_test", "y_test") if y_test is None else ("y_test", "x_test")
         raise DataError(f"{given} is given without {missing}: give both for an official test part, or neither")
+
+
+def check_validation_pair(x_validation: Any, y_validation: Any) -> None:
+    """The same of an official validation part."""
+    if (x_validation is None) != (y_validation is None):
+        raise DataError("x_validation and y_validation: give both for an official validation part, or neither")
 
 
 def check_labels(problems: Problems, y: Any, y_test: Any) -> None:

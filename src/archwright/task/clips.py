@@ -17,7 +17,7 @@ from archwright.task.reading import read_raw
 from archwright.task.sounds import Clip, clip_list, resampled, sound_column, sound_files
 from archwright.task.table import as_frame, read_table
 
-__all__ = ["AudioInputs", "files_of"]
+__all__ = ["AudioInputs", "clips_at_one_rate", "files_of", "usual_length"]
 
 COVERED = 0.95
 """The share of the training clips that are as short as all are made, where nothing is said."""
@@ -116,8 +116,7 @@ def clips_at_one_rate(clips: Sequence[Clip], sample_rate: int) -> np.ndarray:
     return out
 
 
-def usual_length(samples: Sequence[np.ndarray], most: int | None = None) -> int:
+def usual_length(samples: Sequence[np.ndarray]) -> int:
     """So many samples that `COVERED` of the clips are as short."""
     sizes = sorted(map(len, samples))
-    length = sizes[min(len(sizes) - 1, int(COVERED * len(sizes)))]
-    return length if most is None else min(length, most)
+    return sizes[min(len(sizes) - 1, int(COVERED * len(sizes)))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +26,6 @@ from archwright.task.splits import parts_of
 from archwright.task.table import as_frame
 from archwright.task.targets import Quantities
 from archwright.task.task import Part, Parts, Task
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Recommendation"]
 

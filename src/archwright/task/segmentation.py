@@ -15,7 +15,7 @@ from archwright.errors import DataError
 from archwright.task.arrays import Layout, image_array
 from archwright.task.augment import PixelAugmentation
 from archwright.task.baseline import fitted
-from archwright.task.classification import ClassWeight, check_test_pair
+from archwright.task.classification import ClassWeight, check_test_pair, check_validation_pair
 from archwright.task.groups import Groups
 from archwright.task.inputs import ImageInputs
 from archwright.task.loss import class_weights
@@ -101,8 +101,7 @@ class Segmentation(Task):
         source: str = "arrays",
     ):
         check_test_pair(x_test, y_test)
-        if (x_validation is None) != (y_validation is None):
-            raise DataError("x_validation and y_validation: give both for an official validation part, or neither")
+        check_validation_pair(x_validation, y_validation)
         if class_weight == "auto":
             raise DataError("class_weight='auto' is for whole images: allowed are None, 'balanced', or a weight a name")
         images = image_array(x, "x", channels=channels, resize=resize)

@@ -20,7 +20,7 @@ from archwright.nn.tokens import NextToken
 from archwright.task.audio import Skipped, check_settings, folder_of
 from archwright.task.audio_augment import AudioAugmentation
 from archwright.task.baseline import fitted
-from archwright.task.classification import check_test_pair
+from archwright.task.classification import check_test_pair, check_validation_pair
 from archwright.task.clips import AudioInputs, clips_at_one_rate, files_of
 from archwright.task.preparation import Preparation
 from archwright.task.problems import Problems
@@ -103,8 +103,7 @@ class SpeechRecognition(Task):
         column: str | None = None,
     ):
         check_test_pair(x_test, y_test)
-        if (x_validation is None) != (y_validation is None):
-            raise DataError("x_validation and y_validation: give both for an official validation part, or neither")
+        check_validation_pair(x_validation, y_validation)
         if level not in LEVELS:
             raise DataError(f"level is {level!r}. {did_you_mean(level, LEVELS)}")
         check_settings(sample_rate, resample, seconds, on_bad_clip)

@@ -18,7 +18,7 @@ from archwright.nn.translate import EncoderDecoder, RecurrentDecoder
 from archwright.task.augment import NoAugmentation
 from archwright.task.baseline import fitted
 from archwright.task.bleu import COUNTS, DECODED, TokenLoss, told, translation_metrics
-from archwright.task.classification import check_test_pair
+from archwright.task.classification import check_test_pair, check_validation_pair
 from archwright.task.groups import Groups
 from archwright.task.preparation import Preparation
 from archwright.task.splits import parts_of
@@ -110,8 +110,7 @@ class Translation(Task):
         column: str | None = None,
     ):
         check_test_pair(x_test, y_test)
-        if (x_validation is None) != (y_validation is None):
-            raise DataError("x_validation and y_validation: give both for an official validation part, or neither")
+        check_validation_pair(x_validation, y_validation)
         if level not in LEVELS:
             raise DataError(f"level is {level!r}. {did_you_mean(level, LEVELS)}")
         for what, value, least in (("vocabulary", vocabulary, 10), ("max_length", max_length, 2)):
