@@ -52,6 +52,38 @@ def result(digits, tmp_path_factory):
     )
 
 
+HOME = aw.Space({"x": aw.integer(0, 9, default=7), "y": aw.choice("a", "b", "c", default="c")})
+
+
+def test_the_space_s_default_is_tried_first():
+    found = aw.search(space=HOME, evaluate=loss, objectives=aw.minimize("loss"), trials=3, progress=False)
+    assert dict(found.trials[0].architecture) == {"x": 7, "y": "c"}
+    assert found.trials[0].proposal.origin == "given to begin with"
+
+
+@pytest.mark.parametrize(("ceiling", "first"), [(20, True), (6, False)])
+def test_the_default_is_tried_first_only_within_the_ceilings(ceiling, first):
+    class Costly:
+        def __call__(self, proposal, seed, context=None):
+            return aw.Measurement(loss(proposal.architecture), {"params": proposal.architecture["x"]})
+
+        def costs(self, architecture, names):
+            return {"params": float(architecture["x"])}
+
+    goals = [aw.minimize("loss"), aw.at_most(params=ceiling)]
+    found = aw.search(space=HOME, evaluate=Costly(), objectives=goals, trials=4, progress=False)
+    begun = [dict(t.architecture) for t in found.trials]
+    assert ({"x": 7, "y": "c"} in begun) == first
+    assert (begun[0] == {"x": 7, "y": "c"}) == first
+
+
+def test_random_search_begins_at_random():
+    found = aw.search(
+        space=HOME, evaluate=loss, objectives=aw.minimize("loss"), trials=3, strategy=Random, seed=1, progress=False
+    )
+    assert found.trials[0].proposal.origin == "random"
+
+
 def test_a_function_is_searched_in_a_line():
     found = aw.search(space=SPACE, evaluate=loss, objectives=aw.minimize("loss"), trials=30, progress=False)
     assert dict(found.best.architecture) == {"x": 3, "y": "b"}

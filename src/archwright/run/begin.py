@@ -30,7 +30,7 @@ from archwright.run.settings import (
     make_strategy,
 )
 from archwright.run.survey import Survey, survey
-from archwright.space import Space
+from archwright.space import Architecture, Space
 from archwright.store import Run, Store
 from archwright.strategy import GaussianProcess, Known, Strategy, WarmStart, make
 from archwright.worker import InProcess, Processes, Workers
@@ -272,8 +272,16 @@ def _known(problem: Problem, surveyed: Survey | None = None) -> Known:
         objectives=problem.objectives,
         max_epochs=problem.training.recipe.epochs if problem.training else None,
         costs=None if costs is None or not names else lambda architecture: costs(architecture, names),
-        examples=surveyed.examples if surveyed and problem.objectives.ceilings else (),
+        examples=_to_begin_with(problem, surveyed),
     )
+
+
+def _to_begin_with(problem: Problem, surveyed: Survey | None) -> tuple[Architecture, ...]:
+    """The space's default where it meets the ceilings; where there are some, then others that do."""
+    if surveyed is not None and problem.objectives.ceilings:
+        return surveyed.examples
+    default = problem.space.default
+    return () if default is None or problem.objectives.ceilings else (default,)
 
 
 def _workers_of(options: Options, evaluate: Any) -> Workers:

@@ -31,7 +31,7 @@ class Survey:
         broken: How many of them could not be built.
         feasible: The share that meets every ceiling, 0..1.
         costs: For each cost, the minimum, median and maximum seen.
-        examples: Architectures that meet every ceiling, those that make most of them first.
+        examples: Architectures that meet every ceiling: the space's default, then those that make most of them first.
     """
 
     sampled: int
@@ -86,6 +86,7 @@ def survey(
     fitting = sorted((f for f in found if f[0] == 0), key=lambda f: -_used(objectives, f[2]))
     examples = [a for _, a, _ in fitting]
     share = len(examples) / (len(found) + len(errors))
+    examples = [*_default(space, known, names, objectives), *examples]
     if objectives.ceilings and not examples:
         examples = [_nearest(space, known, names, objectives, found, rng, LONGEST_WALK_S)]
     table = {}
@@ -94,6 +95,17 @@ def survey(
         if values:
             table[name] = {"min": min(values), "median": float(np.median(values)), "max": max(values)}
     return Survey(len(found) + len(errors), len(errors), share, table, tuple(examples))
+
+
+def _default(space: Space, known, names, objectives: Objectives) -> list[Architecture]:  # type: ignore[no-untyped-def]
+    """The space's default, if it has one that can be built and meets the ceilings."""
+    default = space.default
+    if default is None:
+        return []
+    try:
+        return [default] if objectives.violation(known(default, names)) == 0 else []
+    except ArchwrightError:
+        return []
 
 
 def _used(objectives: Objectives, costs: Mapping[str, float]) -> float:
