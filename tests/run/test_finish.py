@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from archwright.evaluator import Recipe, Training
+from archwright.errors import EvaluationError
+from archwright.evaluator import Context, Recipe, Training
 from archwright.objective import Objectives, maximize
 from archwright.run.finish import Refit, _winner, choose, finish
 from archwright.run.plan import FinalPlan
@@ -53,6 +54,24 @@ def test_of_equal_scores_the_surer_trial_is_chosen():
     assert _winner(everything, again, OBJECTIVES).number == 2
     again[3] = [replace(everything[3].measurement, metrics={"accuracy": 1.0, "log_loss": 0.05})]
     assert _winner(everything, again, OBJECTIVES).number == 3  # by what it was measured to be in the end
+
+
+def test_each_seed_of_a_candidate_is_validated_on_another_part(tmp_path, monkeypatch):
+    task = toy_task()
+    training = Training(SPACE, task, Recipe(epochs=1, precision="float32", layout="contiguous"))
+    given = []
+
+    def fit(architecture, seed, part, epochs, deadline, fold):
+        given.append((part, fold))
+        raise EvaluationError("enough")
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(type(task), "folds", 3)
+    refit = Refit(training, tmp_path, finals_from=8, together=2)
+    for number in range(9):
+        with pytest.raises(EvaluationError, match="enough"):
+            refit(Proposal(SOME, 1), 0, Context(number))
+    assert given == [*(("train", fold) for fold in (0, 0, 1, 1, 2, 2, 0, 0)), ("train+validation", 0)]
 
 
 @pytest.mark.parametrize(("finals", "workers", "threads"), [(1, 2, 2), (2, 2, 1), (1, 4, 4), (2, 5, 2), (1, 1, 1)])

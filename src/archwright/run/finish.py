@@ -37,12 +37,14 @@ LATE = 0.3
 class Refit:
     """An evaluator that trains anew and keeps the network.
 
-    Trials numbered below `finals_from` train on the training part and are measured on validation; the others
-    train on both parts together, by so many threads.
+    Trials numbered below `finals_from` train on the training part and are measured on validation: the first `together`
+    on the task's own division of the two, the next on another, and so on (`Task.fold`). The others train on both parts
+    together, by so many threads.
     """
 
-    def __init__(self, training: Training, folder: Path, finals_from: int, threads: int = 1):
+    def __init__(self, training: Training, folder: Path, finals_from: int, together: int = 1, threads: int = 1):
         self.training, self.folder, self.finals_from, self.threads = training, folder, finals_from, threads
+        self.together = together
 
     def __call__(self, proposal: Proposal, seed: int, context: Context | None = None) -> Measurement:
         """Train, write the weights to ``folder/<number>.pt``, and measure."""
@@ -55,7 +57,10 @@ class Refit:
         try:
             if final and self.threads > 1:
                 torch.set_num_threads(self.threads)
-            module, measured = self.training.fit(proposal.architecture, seed, part, proposal.epochs, context.deadline)
+            fold = 0 if final else context.number // self.together % self.training.task.folds
+            module, measured = self.training.fit(
+                proposal.architecture, seed, part, proposal.epochs, context.deadline, fold
+            )
         finally:
             torch.set_num_threads(before)
         if final:
@@ -159,7 +164,7 @@ def finish(
         return None
     folder.mkdir(parents=True, exist_ok=True)
     jobs = plan.seeds * len(picked) if plan.candidates and len(picked) > 1 else 0
-    workers.load(Refit(training, folder, jobs), TRAINED)
+    workers.load(Refit(training, folder, jobs, len(picked)), TRAINED)
     candidates = [
         Job(
             n,
@@ -193,7 +198,7 @@ def finish(
         for i in range(plan.finals)
     ]
     if plan.threads > 1:
-        workers.load(Refit(training, folder, jobs, plan.threads), TRAINED)
+        workers.load(Refit(training, folder, jobs, threads=plan.threads), TRAINED)
     trained = [o for o in _collect(workers, finals, step, "final").values() if o.status == "done"]
     if not trained:
         raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")

@@ -48,7 +48,7 @@ class FinalPlan:
 
     Args:
         candidates: How many of the best trials are trained again, on the training part; 0 believes the search.
-        seeds: With how many seeds each.
+        seeds: With how many seeds each, and on as many divisions of training and validation part where there are some.
         epochs: How long each of these trainings is.
         finals: With how many seeds the chosen one is trained on training and validation part together.
         final_epochs: How long each of those is.
@@ -103,7 +103,7 @@ def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float, *
     longest = int(stretch * full)
     room = MARGIN * seconds / epoch_s  # epochs that one worker can train
     for wanted in sorted({min(times * full, longest) for times in (1, 2, 3)}, reverse=True):
-        for candidates, seeds, finals in ((4, 2, 4), (4, 2, 2), (3, 1, 4), (3, 1, 2), (2, 1, 2)):
+        for candidates, seeds, finals in ((4, 4, 4), (4, 2, 4), (4, 2, 2), (3, 1, 4), (3, 1, 2), (2, 1, 2)):
             spent = -(-candidates * seeds // workers) * full
             epochs = int((room - spent) / -(-finals // workers))
             if epochs >= wanted:
