@@ -28,8 +28,8 @@ class Features:
     """The last hidden layer of a small convolutional network, standardised on the images that it was trained on.
 
     It learns the classes of the images where they are known, else by how much images were turned (Gidaris et al.,
-    *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018). It is trained when it is made, from
-    one seed and so always the same, and once for the same images in a process; what other processes get is trained.
+    *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018). It is trained when it is made,
+    from one seed and so always the same, and once for the same images in a process; other processes get it trained.
 
     Args:
         images: Of the training part, (n, c, h, w) in -1..1.

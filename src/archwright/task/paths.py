@@ -109,6 +109,10 @@ def made(make: Callable[..., Task], options: Mapping[str, Any], name: str, of: s
         if unknown is None or unknown.group(1) not in options:
             raise
         takes = _named(of) if of else getattr(make, "__self__", make)
+        if unknown.group(1) == "group":
+            raise DataError(
+                f"{name!r}: groups are not compared by {takes.__name__}, which has none to tell apart: leave group out"
+            ) from None
         data = ("self", "x", "y", "data", "x_test", "y_test", "options")
         said = [p for p in inspect.signature(takes).parameters if p not in data]
         raise DataError(
