@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -108,9 +109,9 @@ def clip_list(raw: Any, where: str, sample_rate: int | None = None) -> tuple[lis
     """One clip for each sample, None for those that cannot be read; and what is wrong with each of these.
 
     Args:
-        raw: (n, time) or (n, 1, time) arrays or tensors; or a list of arrays of any length, of files, of `Clip`, or of
-            dicts with ``array`` and ``sampling_rate``, as Hugging Face data sets give them. Several channels are
-            averaged.
+        raw: (n, time) or (n, 1, time) arrays or tensors; or a list of arrays of any length, of files, of `Clip`, of
+            dicts with ``array`` and ``sampling_rate``, or with ``bytes`` or ``path`` of a file, as Hugging Face data
+            sets give them, or of torchcodec's decoders. Several channels are averaged.
         where: What to call them in messages.
         sample_rate: Samples a second of arrays; files say so themselves.
 
@@ -127,7 +128,7 @@ def clip_list(raw: Any, where: str, sample_rate: int | None = None) -> tuple[lis
         raise DataError(
             f"{where} have shape {raw.shape}: allowed are (n, time) and (n, 1, time), or a list of clips of any length"
         )
-    if sample_rate is None and not all(isinstance(item, (Clip, str, Path, Mapping)) for item in raw):
+    if sample_rate is None and any(_is_array(item) for item in raw):
         raise DataError(f"{where}: say how many samples a second arrays have, such as sample_rate=16000")
     found: list[Clip | None] = []
     bad: list[str] = []
@@ -139,6 +140,10 @@ def clip_list(raw: Any, where: str, sample_rate: int | None = None) -> tuple[lis
             bad.append(f"{name} {error}")
             found.append(None)
     return found, bad
+
+
+def _is_array(item: Any) -> bool:
+    return not (isinstance(item, (Clip, str, Path, Mapping)) or hasattr(item, "get_all_samples"))
 
 
 def unreadable(bad: Sequence[str], n: int) -> str:
@@ -154,10 +159,10 @@ def _clip(item: Any, sample_rate: int | None) -> Clip:
     if isinstance(item, (str, Path)):
         samples, rate = _read(Path(item))
     elif isinstance(item, Mapping):
-        try:
-            samples, rate = np.asarray(item["array"]), int(item["sampling_rate"])
-        except KeyError as error:
-            raise DataError(f"is a dict without {error}: allowed are 'array' and 'sampling_rate'") from None
+        samples, rate = _of_dict(item)
+    elif hasattr(item, "get_all_samples"):
+        decoded = item.get_all_samples()
+        samples, rate = decoded.data.numpy(), int(decoded.sample_rate)
     else:
         assert sample_rate is not None
         samples, rate = (item.detach().cpu().numpy() if isinstance(item, Tensor) else np.asarray(item)), sample_rate
@@ -169,25 +174,41 @@ def _clip(item: Any, sample_rate: int | None) -> Clip:
     return Clip(samples, rate)
 
 
+def _of_dict(item: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+    if item.get("bytes") is not None:
+        return _decoded(io.BytesIO(item["bytes"]), Path(str(item.get("path") or ".wav")).suffix)
+    if item.get("path") is not None and item.get("array") is None:
+        return _read(Path(item["path"]))
+    for key in ("array", "sampling_rate"):
+        if key not in item:
+            raise DataError(f"is a dict without {key!r}: allowed are 'array' and 'sampling_rate', 'bytes', or 'path'")
+    return np.asarray(item["array"]), int(item["sampling_rate"])
+
+
 def _read(path: Path) -> tuple[np.ndarray, int]:
     if not path.is_file():
         raise DataError("does not exist")
     if path.stat().st_size == 0:
         raise DataError("is an empty file")
+    return _decoded(path, path.suffix)
+
+
+def _decoded(file: Path | io.BytesIO, suffix: str) -> tuple[np.ndarray, int]:
+    """What a file holds, and its rate. `suffix` is the ending of its name."""
     if importlib.util.find_spec("soundfile") is not None:
         import soundfile
 
         try:
-            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+            samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise DataError(f"is no sound: {str(error).split(': ')[-1].rstrip('.')}") from None
         return samples, int(rate)
-    if path.suffix.lower() != ".wav":
+    if suffix.lower() not in (".wav", ""):
         raise DataError("needs the package soundfile: pip install archwright[audio], or give .wav")
     from scipy.io import wavfile
 
     try:
-        rate, samples = wavfile.read(path)
+        rate, samples = wavfile.read(file)
     except (ValueError, EOFError, OSError) as error:
         raise DataError(f"is no sound: {error}") from None
     return samples, int(rate)
