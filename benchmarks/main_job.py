@@ -42,7 +42,7 @@ from archwright.evaluator import Recipe, Training
 from archwright.objective import Objectives, at_most, maximize, parse_count
 from archwright.run import search
 from archwright.run.finish import finish
-from archwright.run.plan import FINISH_SHARE, FinalPlan, final_plan
+from archwright.run.plan import SEARCH_SHARE, FinalPlan, final_plan
 from archwright.space import Architecture, Space, choice, searchable
 from archwright.strategy import Random
 from archwright.task import Task
@@ -135,8 +135,8 @@ def by_sampler(job: Job, sampler: str) -> Found:
     space, objectives = task.space(), job.objectives(task)
     training = Training(space, task)
     before_s = time.monotonic() - began
-    until = began + (1 - FINISH_SHARE) * job.seconds
-    deadline = until + FINISH_SHARE / 4 * job.seconds  # as in a search of ours
+    until = began + SEARCH_SHARE * job.seconds
+    deadline = until + (1 - SEARCH_SHARE) / 4 * job.seconds  # as in a search of ours
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "optuna.log"
         trials = optimize(

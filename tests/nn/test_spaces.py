@@ -65,6 +65,15 @@ def test_a_sample_builds_trains_traces_and_pickles(name, seed):
 
 
 @pytest.mark.parametrize("name", SPACES)
+def test_a_space_begins_with_a_network_of_middling_size(name):
+    make, shape = SPACES[name]
+    space = make(shape, CLASSES)
+    sizes = [parameters(space, a, shape) for a in space.sample(np.random.default_rng(0), 40)]
+    assert space.default in space
+    assert min(sizes) < parameters(space, space.default, shape) < max(sizes)
+
+
+@pytest.mark.parametrize("name", SPACES)
 def test_a_space_pickles_and_is_the_same_when_made_again(name):
     make, shape = SPACES[name]
     space = make(shape, CLASSES)

@@ -2,13 +2,14 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
 from archwright.evaluator import Recipe, Training
 from archwright.objective import Objectives, maximize
-from archwright.run.finish import Refit, choose, finish
+from archwright.run.finish import Refit, _winner, choose, finish
 from archwright.run.plan import FinalPlan
 from archwright.testing.oneshot import toy_space, toy_task
 from archwright.trial import Measurement, Proposal, Trial
@@ -39,6 +40,19 @@ def test_what_there_is_no_time_for_is_left_to_what_there_is_time_for():
     assert first(20.0) == 2  # 2, 7 and 20
     assert first(0.0) == first(-5.0) == 0  # none of any: the best
     assert [t.number for t in choose(everything, OBJECTIVES, 3, 30, 100.0)] == [1, 2]
+
+
+def test_of_equal_scores_the_surer_trial_is_chosen():
+    def unsure(number, accuracy, log_loss):
+        measured = Measurement({"accuracy": accuracy, "log_loss": log_loss}, {"params": 1.0}, seconds=1.0, epochs=4)
+        return Trial(number, Proposal(SOME), "done", measured, (-accuracy,), key=str(number))
+
+    everything = [unsure(0, 1.0, 0.3), unsure(1, 0.9, 0.01), unsure(2, 1.0, 0.1), unsure(3, 1.0, 0.2)]
+    assert [t.number for t in choose(everything, OBJECTIVES, 3)] == [2, 3, 0]
+    again = [[t.measurement] for t in everything]
+    assert _winner(everything, again, OBJECTIVES).number == 2
+    again[3] = [replace(everything[3].measurement, metrics={"accuracy": 1.0, "log_loss": 0.05})]
+    assert _winner(everything, again, OBJECTIVES).number == 3  # by what it was measured to be in the end
 
 
 @pytest.mark.parametrize(("finals", "workers", "threads"), [(1, 2, 2), (2, 2, 1), (1, 4, 4), (2, 5, 2), (1, 1, 1)])

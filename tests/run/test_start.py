@@ -51,3 +51,11 @@ def test_a_short_budget_shortens_the_trainings_of_the_search(monkeypatch, second
     assert shorter.training.recipe == Recipe(epochs=epochs, precision="float32", layout="contiguous")
     assert shorter.full_epochs == 60
     assert settled(problem, (), workers=2).training.recipe.epochs == 60
+
+
+@pytest.mark.parametrize(("step_ms", "share"), [(10, 0.5), (100, 0.33), (10_000, 0.25)])
+def test_where_few_trainings_fit_the_final_one_gets_more_time(monkeypatch, step_ms, share):
+    monkeypatch.setattr(precision, "fastest", lambda *_, **__: precision.Way("float32", "contiguous", step_ms=step_ms))
+    problem = make_problem(task.load("digits"), None, None, None, None, "cpu", None)
+    assert settled(problem, (), 2, Budget(seconds=100)).search_share == pytest.approx(share, abs=0.01)
+    assert settled(problem, (), 2).search_share == 0.5

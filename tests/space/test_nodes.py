@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -141,11 +143,53 @@ def test_modules_in_a_space_are_templates():
         (lambda: subset(range(40), 20), "choice"),
         (lambda: repeat(1, -1), "whole numbers"),
         (lambda: repeat(1, choice(1, "2")), "whole numbers"),
+        (lambda: choice(1, 2, default=3), "default=3"),
+        (lambda: choice(0, 1, default=True), "default=True"),
+        (lambda: integer(1, 9, step=2, default=4), "none of the values"),
+        (lambda: real(0, 1, default=2), "outside"),
+        (lambda: subset([1, 2, 3], 2, default=[1]), "none of the values"),
+        (lambda: repeat(1, 3, default=2), "range of times"),
+        (lambda: repeat(1, (0, 3), default=4), "none of the values"),
     ],
 )
 def test_nodes_that_make_no_sense_say_why(make, said):
     with pytest.raises(SpaceError, match=said):
         make()
+
+
+class TestDefault:
+    def test_it_is_what_the_nodes_name_and_else_the_first_or_the_middle(self):
+        inner = pair(integer(1, 3, default=3), b=choice(3, 5))
+        space = Space(
+            {
+                "op": choice("none", inner, name="op", default=inner),
+                "blocks": repeat(choice("a", "b", default="b"), (0, 4), default=2),
+                "lr": real(1e-4, 1, log=True, default=0.01),
+                "reads": subset("abc", (1, 2), default=["a", "c"]),
+                "depth": integer(1, 6),
+                "nothing": choice(1, None, default=None),
+            }
+        )
+        made = space.build(space.default)
+        assert made.pop("lr") == pytest.approx(0.01, rel=1e-3)
+        assert made == {"op": (3, 3), "blocks": ["b", "b"], "reads": ["a", "c"], "depth": 3, "nothing": None}
+        assert space.default in space
+        assert f"to begin with: {space.default}" in space.describe()
+
+    def test_there_is_none_where_no_node_names_one(self):
+        assert Space([choice(1, 2), integer(0, 3)]).default is None
+
+    def test_there_is_none_where_a_rule_forbids_it(self):
+        space = Space({"a": choice(1, 2, default=2)})
+        assert space.where(lambda x: x["a"] == 1).default is None
+        assert dict(space.where(lambda x: x["a"] == 2).default) == {"a": 2}
+
+    def test_it_travels_with_the_space(self):
+        space = Space({"a": repeat(choice(1, 2, default=2), (0, 3), default=1)})
+        assert pickle.loads(pickle.dumps(space)).default == space.default
+
+    def test_it_is_no_part_of_what_the_space_is(self):
+        assert Space([choice(1, 2, default=2)]).fingerprint == Space([choice(1, 2)]).fingerprint
 
 
 def test_names_are_unique_and_say_where():

@@ -16,7 +16,6 @@ from archwright.objective import Objectives, parse_bytes, parse_seconds
 from archwright.report import Progress
 from archwright.run.budget import Budget
 from archwright.run.oneshot import OneShot
-from archwright.run.plan import FINISH_SHARE
 from archwright.run.prior import SHARED_WEIGHTS, prior
 from archwright.run.problem import Problem, make_problem, settled
 from archwright.run.result import Result, versions
@@ -30,7 +29,7 @@ from archwright.run.settings import (
     make_strategy,
 )
 from archwright.run.survey import Survey, survey
-from archwright.space import Space
+from archwright.space import Architecture, Space
 from archwright.store import Run, Store
 from archwright.strategy import GaussianProcess, Known, Strategy, WarmStart, make
 from archwright.worker import InProcess, Processes, Workers
@@ -85,7 +84,7 @@ def search(
         strategy: What decides: a strategy, or something that makes one from the space, such as its class; it is told
             what its arguments name of `archwright.strategy.Known`.
         budget: Time for everything, as ``"10 min"`` or seconds; or ``"100 trials"``. Half of a time is kept
-            for the final choice and training.
+            for the final choice and training, and up to three quarters where few trainings fit into it.
         trials: At most so many trials, infeasible ones not counted.
         epochs: At most so many epochs, over all trials.
         workers: 0 evaluates in this process, n in n processes of one thread each that survive each other's death.
@@ -124,7 +123,6 @@ def search(
         if first is not None:
             first.check(problem.task if problem.training else None, problem.objectives)
         earlier = prior(warm_start, problem.space, problem.objectives, task) if warm_start is not None else None
-        shown = _shown(progress, problem, allowance)
         # A look before the search must not eat a small budget: a tenth of it at most.
         # Where a search shall be the same again, so shall the architectures that it looks at first.
         hurried = allowance.seconds is not None and not deterministic
@@ -140,6 +138,7 @@ def search(
             made = _strategy(strategy or GaussianProcess, problem.space, _known(problem, surveyed))
         if earlier is not None:
             made = WarmStart(made, **earlier)
+        shown = _shown(progress, problem, allowance)
         meta = {
             "space": describe_space(problem.space),
             "task": describe_task(task),
@@ -149,6 +148,7 @@ def search(
             "budget": allowance.to_json(),
             "recipe": problem.training.recipe.to_json() if problem.training else None,
             "full_epochs": problem.full_epochs,
+            "search_share": problem.search_share,
             "device": device,
             "baseline": baseline,
             "survey": surveyed.to_json() if surveyed else {},
@@ -217,7 +217,8 @@ def resume(
         objectives = Objectives.from_json(json.dumps(meta["objectives"]))
         recipe = Recipe.from_json(meta["recipe"]) if meta["recipe"] else None
         problem = make_problem(task, space, evaluate, objectives, recipe, meta["device"], input_shape)
-        problem = replace(problem, full_epochs=meta["full_epochs"])
+        share = meta.get("search_share", problem.search_share)
+        problem = replace(problem, full_epochs=meta["full_epochs"], search_share=share)
         check_same_space(meta["space"], problem.space)
         check_same_task(meta["task"], task)
         made = _again(strategy, meta["strategy"], problem)
@@ -272,8 +273,16 @@ def _known(problem: Problem, surveyed: Survey | None = None) -> Known:
         objectives=problem.objectives,
         max_epochs=problem.training.recipe.epochs if problem.training else None,
         costs=None if costs is None or not names else lambda architecture: costs(architecture, names),
-        examples=surveyed.examples if surveyed and problem.objectives.ceilings else (),
+        examples=_to_begin_with(problem, surveyed),
     )
+
+
+def _to_begin_with(problem: Problem, surveyed: Survey | None) -> tuple[Architecture, ...]:
+    """The space's default where it meets the ceilings; where there are some, then others that do."""
+    if surveyed is not None and problem.objectives.ceilings:
+        return surveyed.examples
+    default = problem.space.default
+    return () if default is None or problem.objectives.ceilings else (default,)
 
 
 def _workers_of(options: Options, evaluate: Any) -> Workers:
@@ -301,8 +310,7 @@ def _bytes(value: int | str | None) -> int | None:
 def _shown(progress: Progress | bool, problem: Problem, budget: Budget) -> Progress:
     if isinstance(progress, Progress):
         return progress
-    share = 1 - FINISH_SHARE if problem.training is not None else 1.0  # a function of the user's has no final choice
-    seconds = budget.seconds * share if budget.seconds else None
+    seconds = budget.seconds * problem.search_share if budget.seconds else None
     return Progress(problem.objectives, seconds=seconds, trials=budget.trials, epochs=budget.epochs, quiet=not progress)
 
 

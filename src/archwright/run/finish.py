@@ -86,9 +86,10 @@ def choose(
 ) -> list[Trial]:
     """The trials to train again: the best of the leaderboard and, with several goals, the front's knee.
 
-    Where none is within a ceiling on what training alone tells, those nearest to it: better a network that says so than
-    none. Where time is short, those are left out that it would train for fewer than half as many epochs as another:
-    what they are ahead by after a brief training, they lose in the final one.
+    Of equal scores, of which small validation parts give many, those come first that are surer of what is right: by
+    their log loss, where it is measured. Where none is within a ceiling on what training alone tells, those nearest to
+    it: better a network that says so than none. Where time is short, those are left out that it would train for fewer
+    than half as many epochs as another: what they are ahead by after a brief training, they lose in the final one.
 
     Args:
         trials: Of the search.
@@ -101,7 +102,7 @@ def choose(
     if seconds is not None:
         epochs = {t.number: _affordable(t, full, seconds) for t in done}
         done = [t for t in done if 2 * epochs[t.number] >= max(epochs.values())]
-    order = list(ranked([t for t in done if t.violation == 0] or done))
+    order = list(ranked([t for t in done if t.violation == 0] or done, tie=_doubt))
     if len(objectives.goals) > 1 and order:
         knee = best(order)
         order = [knee, *order] if knee is not None else order
@@ -109,6 +110,11 @@ def choose(
     for trial in order:
         distinct.setdefault(trial.key, trial)
     return list(distinct.values())[: max(1, candidates)]
+
+
+def _doubt(trial: Trial) -> float:
+    """How unsure a trial was of what is right on validation; all alike where that was not measured."""
+    return trial.measurement.metrics.get("log_loss", 0.0) if trial.measurement else 0.0
 
 
 def _affordable(trial: Trial, full: int, seconds: float) -> float:
@@ -248,19 +254,11 @@ def _winner(picked: Sequence[Trial], validated: Sequence[Sequence[Any]], objecti
             told = [_with_costs(m, trial) for m in measured]
             scores = np.mean([objectives.scores(m) for m in told], axis=0)
             metrics = {name: float(np.mean([m.metrics[name] for m in told])) for name in told[0].metrics}
-            over = violation_of(objectives, replace(told[0], metrics=metrics))
-            means.append(
-                Trial(
-                    trial.number,
-                    trial.proposal,
-                    "done",
-                    trial.measurement,
-                    tuple(scores.tolist()),
-                    over,
-                    key=trial.key,
-                )
-            )
-    chosen = best(means) or (ranked(means)[0] if means else None)
+            mean = replace(told[0], metrics=metrics)
+            over = violation_of(objectives, mean)
+            means.append(Trial(trial.number, trial.proposal, "done", mean, tuple(scores.tolist()), over, key=trial.key))
+    knee = best(means) if len(objectives.goals) > 1 else None
+    chosen = knee or next(iter(ranked(means, tie=_doubt)), None)
     return next(t for t in picked if chosen is None or t.number == chosen.number)
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-__all__ = ["FinalPlan", "final_plan", "search_epochs"]
+__all__ = ["FinalPlan", "final_plan", "search_epochs", "search_share"]
 
-FINISH_SHARE = 0.5
-"""The share of a time budget that is kept for retraining candidates and for the final training."""
+SEARCH_SHARE = 0.5
+"""The share of a time budget that trials get; the rest is for retraining candidates and for the final training."""
+
+SMALLEST_SHARE = 0.25
+"""Of trials where none would end: a choice among few says little, and a longer training much."""
 
 WANTED_TRIALS = 40
+FEW_TRIALS = 20
 FEWEST_EPOCHS = 4
 
 MARGIN = 0.9
@@ -26,6 +30,16 @@ def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> in
     (36, 60)
     """
     return int(max(min(FEWEST_EPOCHS, full), min(full, seconds * workers / (WANTED_TRIALS * epoch_s))))
+
+
+def search_share(seconds: float, workers: int, epoch_s: float) -> float:
+    """The share of `seconds` for trials: half, and less where fewer than 20 of the shortest fit into that.
+
+    >>> search_share(600, workers=2, epoch_s=0.5), search_share(600, workers=2, epoch_s=15)
+    (0.5, 0.375)
+    """
+    trials = SEARCH_SHARE * seconds * workers / (FEWEST_EPOCHS * epoch_s)
+    return SMALLEST_SHARE + (SEARCH_SHARE - SMALLEST_SHARE) * min(1.0, trials / FEW_TRIALS)
 
 
 @dataclass(frozen=True)

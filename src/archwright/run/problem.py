@@ -12,7 +12,7 @@ from archwright.errors import EvaluationError, ObjectiveError, SpaceError, did_y
 from archwright.evaluator import Evaluator, Function, Recipe
 from archwright.objective import COSTS, GAP, Goal, Objectives
 from archwright.run.budget import Budget
-from archwright.run.plan import FINISH_SHARE, search_epochs
+from archwright.run.plan import SEARCH_SHARE, search_epochs, search_share
 from archwright.space import Architecture, Space
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Problem:
         task: The learning problem, or None for a function of the user's own.
         training: The evaluator, where it is the task's training.
         full_epochs: How long a full training is; those of the search may be shorter.
+        search_share: Of a time budget, what trials get; the rest is the final choice's, which a function of the user's
+            has none of.
     """
 
     space: Space
@@ -41,6 +43,7 @@ class Problem:
     task: Task | None
     training: Training | None
     full_epochs: int = 0
+    search_share: float = 1.0
 
 
 def make_problem(
@@ -99,7 +102,7 @@ def make_problem(
     from archwright.evaluator import Training
 
     training = Training(found, task, recipe, device=device, tune=False)
-    return Problem(found, training, goals, task, training, training.recipe.epochs)
+    return Problem(found, training, goals, task, training, training.recipe.epochs, SEARCH_SHARE)
 
 
 def _is_evaluator(evaluate: Any) -> bool:
@@ -109,8 +112,8 @@ def _is_evaluator(evaluate: Any) -> bool:
 def settled(problem: Problem, examples: Sequence[Architecture], workers: int, budget: Budget | None = None) -> Problem:
     """Fix what the recipe leaves open: precision and layout, measured on a few of `examples`.
 
-    With a `budget` of time too short for about 40 full trainings, those of the search are made shorter: the same
-    measurement tells how long an epoch takes.
+    With a `budget` of time too short for about 40 full trainings, those of the search are made shorter, and where even
+    of brief ones few fit, they get a smaller share of it: the same measurement tells how long an epoch takes.
     """
     training, task = problem.training, problem.task
     if training is None or task is None or training.recipe.is_tuned:
@@ -120,11 +123,13 @@ def settled(problem: Problem, examples: Sequence[Architecture], workers: int, bu
 
     way = fastest(task, problem.space, training.recipe, device=training.device, examples=examples)
     recipe = replace(training.recipe, precision=way.precision, layout=way.layout)
+    share = problem.search_share
     if budget is not None and budget.seconds is not None and way.step_ms is not None:
         # Validation is forward passes, which are about a third of a step.
         steps = (len(task.train) + len(task.validation) / 3) / recipe.batch_for(len(task.train))
-        seconds = budget.seconds * (1 - FINISH_SHARE)
-        epochs = search_epochs(problem.full_epochs, seconds, max(1, workers), steps * way.step_ms / 1000)
+        epoch_s, workers = steps * way.step_ms / 1000, max(1, workers)
+        share = search_share(budget.seconds, workers, epoch_s)
+        epochs = search_epochs(problem.full_epochs, budget.seconds * share, workers, epoch_s)
         recipe = replace(recipe, epochs=epochs)
     training = Training(problem.space, task, recipe, device=training.device)
-    return replace(problem, training=training, evaluator=training)
+    return replace(problem, training=training, evaluator=training, search_share=share)

@@ -15,7 +15,7 @@ from archwright.run.budget import Budget
 from archwright.run.finish import Chosen, choose, finish
 from archwright.run.loop import Loop
 from archwright.run.oneshot import FULL_SHARE, OneShot, Phase
-from archwright.run.plan import FINISH_SHARE, MARGIN, final_plan
+from archwright.run.plan import MARGIN, final_plan
 from archwright.run.problem import Problem
 from archwright.run.result import Result
 from archwright.run.settings import describe_strategy
@@ -99,9 +99,7 @@ class Session:
             if records:
                 loop.replay(records)
                 progress.resumed([r.trial for r in records], max(r.trial.finished for r in records))
-            finals = problem.training is not None
-            share = 1 - FINISH_SHARE if finals else 1.0
-            total = self.budget.seconds
+            share, total = problem.search_share, self.budget.seconds
             # Time that preparing took counts: it was part of the user's wait.
             self.waited_s = time.monotonic() - self.began - self.supernet_now_s
             earlier_s = loop.elapsed_s - self.supernet_now_s
@@ -190,7 +188,7 @@ class Session:
         """Train it and read it out; returns what the store now keeps of it."""
         oneshot, began, total = phase.oneshot, time.monotonic(), self.budget.seconds
         fitted = "epochs" not in oneshot.settings and not self.options.deterministic
-        seconds = total * (1 - FINISH_SHARE) - (began - self.began) if total else None
+        seconds = total * self.problem.search_share - (began - self.began) if total else None
         if seconds is not None:
             seconds *= oneshot.share if fitted else FULL_SHARE
         if "epochs" not in kept:  # kept, so that a phase that is cut off goes on as the same one

@@ -43,6 +43,9 @@ REAL_LEVELS = 2**16
 
 MOST_SUBSETS = 2**16
 
+UNSAID: Any = object()
+"""No default; None may be one."""
+
 
 class Node:
     """An open place of a space. Compared and hashed by identity: the same object is the same decision."""
@@ -56,10 +59,22 @@ class Decided(Node):
     size: int
     ordered: bool
     tied: bool
+    default: int | None = None
+    """The code to begin with, where one was named."""
 
     def value(self, code: int) -> Any:
         """What the code stands for."""
         raise NotImplementedError
+
+    def _begins_with(self, value: Any) -> int | None:
+        """The code of the default, which is one of the values; None where none was given."""
+        if value is UNSAID:
+            return None
+        for code in range(self.size):
+            own = self.value(code)
+            if own is value or (type(own) is type(value) and not isinstance(own, Node) and own == value):
+                return code
+        raise SpaceError(f"{self!r} cannot begin with default={value!r}: it is none of the values")
 
 
 class Choice(Decided):
@@ -67,13 +82,14 @@ class Choice(Decided):
 
     ordered = False
 
-    def __init__(self, options: Sequence[Any], name: str | None = None, tied: bool = False):
+    def __init__(self, options: Sequence[Any], name: str | None = None, tied: bool = False, default: Any = UNSAID):
         if not options:
             raise SpaceError(f"choice(name={name!r}) has no options: give at least one")
         self.options = tuple(options)
         self.size = len(self.options)
         self.name = name
         self.tied = tied
+        self.default = self._begins_with(default)
 
     def value(self, code: int) -> Any:
         return self.options[code]
@@ -87,13 +103,16 @@ class Integer(Decided):
 
     ordered = True
 
-    def __init__(self, lo: int, hi: int, step: int = 1, name: str | None = None, tied: bool = False):
+    def __init__(
+        self, lo: int, hi: int, step: int = 1, name: str | None = None, tied: bool = False, default: Any = UNSAID
+    ):
         if step < 1 or hi < lo:
             raise SpaceError(f"integer({lo}, {hi}, step={step}) is empty: lo must be at most hi, and step at least 1")
         self.lo, self.hi, self.step = lo, hi, step
         self.size = (hi - lo) // step + 1
         self.name = name
         self.tied = tied
+        self.default = self._begins_with(default)
 
     def value(self, code: int) -> int:
         return self.lo + code * self.step
@@ -108,7 +127,15 @@ class Real(Decided):
     ordered = True
     size = REAL_LEVELS
 
-    def __init__(self, lo: float, hi: float, log: bool = False, name: str | None = None, tied: bool = False):
+    def __init__(
+        self,
+        lo: float,
+        hi: float,
+        log: bool = False,
+        name: str | None = None,
+        tied: bool = False,
+        default: float | None = None,
+    ):
         if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi) or (log and lo <= 0):
             raise SpaceError(
                 f"real({lo}, {hi}, log={log}) is empty: lo must be below hi, both finite, and above 0 where log=True"
@@ -116,6 +143,10 @@ class Real(Decided):
         self.lo, self.hi, self.log = float(lo), float(hi), log
         self.name = name
         self.tied = tied
+        if default is not None:
+            if not lo <= default <= hi:
+                raise SpaceError(f"{self!r} cannot begin with default={default!r}: it is outside")
+            self.default = self.code(default)
 
     def value(self, code: int) -> float:
         t = code / (self.size - 1)
@@ -142,7 +173,12 @@ class Subset(Decided):
     ordered = False
 
     def __init__(
-        self, options: Sequence[Any], size: int | tuple[int, int], name: str | None = None, tied: bool = False
+        self,
+        options: Sequence[Any],
+        size: int | tuple[int, int],
+        name: str | None = None,
+        tied: bool = False,
+        default: Any = UNSAID,
     ):
         lo, hi = size if isinstance(size, tuple) else (size, size)
         self.options = tuple(options)
@@ -159,6 +195,7 @@ class Subset(Decided):
         self.members = tuple(m for k in range(lo, hi + 1) for m in itertools.combinations(range(len(self.options)), k))
         self.name = name
         self.tied = tied
+        self.default = self._begins_with(default)
 
     def value(self, code: int) -> list[Any]:
         return [self.options[i] for i in self.members[code]]
@@ -200,35 +237,52 @@ class Call(Node):
         return f"{self.function.__name__}({', '.join(inside)})"
 
 
-def choice(*options: Any, name: str | None = None, tied: bool = False) -> Choice:
+def choice(*options: Any, name: str | None = None, tied: bool = False, default: Any = UNSAID) -> Choice:
     """One of the options.
 
     Args:
         options: Any values; an option may hold open nodes, which count only while it is chosen.
         name: What the decision is called in architectures; by default where it stands.
         tied: Stay one decision even across the copies of a `repeat`.
+        default: The option to begin with; see `Space.default`.
 
     >>> choice("relu", "silu", name="activation")
     choice('relu', 'silu')
     """
-    return Choice(options, name, tied)
+    return Choice(options, name, tied, default)
 
 
-def integer(lo: int, hi: int, *, step: int = 1, name: str | None = None, tied: bool = False) -> Integer:
-    """An integer in lo..hi (both included), by `step`."""
-    return Integer(lo, hi, step, name, tied)
+def integer(
+    lo: int, hi: int, *, step: int = 1, name: str | None = None, tied: bool = False, default: Any = UNSAID
+) -> Integer:
+    """An integer in lo..hi (both included), by `step`; `default` is where to begin, see `Space.default`."""
+    return Integer(lo, hi, step, name, tied, default)
 
 
-def real(lo: float, hi: float, *, log: bool = False, name: str | None = None, tied: bool = False) -> Real:
+def real(
+    lo: float,
+    hi: float,
+    *,
+    log: bool = False,
+    name: str | None = None,
+    tied: bool = False,
+    default: float | None = None,
+) -> Real:
     """A real number in lo..hi; with `log`, spread evenly over its logarithm.
 
-    It is resolved to 65,536 levels, so that equal architectures are exactly equal.
+    It is resolved to 65,536 levels, so that equal architectures are exactly equal. `default` is where to begin, see
+    `Space.default`.
     """
-    return Real(lo, hi, log, name, tied)
+    return Real(lo, hi, log, name, tied, default)
 
 
 def repeat(
-    body: Any, times: int | tuple[int, int] | Integer | Choice, *, tied: bool = False, name: str | None = None
+    body: Any,
+    times: int | tuple[int, int] | Integer | Choice,
+    *,
+    tied: bool = False,
+    name: str | None = None,
+    default: Any = UNSAID,
 ) -> Repeat:
     """`times` independent copies of `body`, spliced into what holds it.
 
@@ -237,15 +291,28 @@ def repeat(
         times: A number, a range ``(lo, hi)``, or an open `integer` or `choice` of numbers: variable depth.
         tied: Let all copies decide alike (their weights stay their own).
         name: What the group is called in architectures: ``name/times``, ``name/0/width``; by default where it stands.
+        default: How many to begin with, where `times` is a range; see `Space.default`.
     """
-    return Repeat(body, Integer(*times) if isinstance(times, tuple) else times, tied, name)
+    if isinstance(times, tuple):
+        return Repeat(body, Integer(*times, default=default), tied, name)
+    if default is not UNSAID:
+        raise SpaceError(f"repeat(times={times!r}, default={default!r}): a default is for a range of times (lo, hi)")
+    return Repeat(body, times, tied, name)
 
 
 def subset(
-    options: Sequence[Any], size: int | tuple[int, int], *, name: str | None = None, tied: bool = False
+    options: Sequence[Any],
+    size: int | tuple[int, int],
+    *,
+    name: str | None = None,
+    tied: bool = False,
+    default: Any = UNSAID,
 ) -> Subset:
-    """A list of `size` of the options, in their order; `size` may be a range ``(lo, hi)``."""
-    return Subset(options, size, name, tied)
+    """A list of `size` of the options, in their order; `size` may be a range ``(lo, hi)``.
+
+    `default` is the list to begin with; see `Space.default`.
+    """
+    return Subset(options, size, name, tied, default)
 
 
 _made_by: weakref.WeakKeyDictionary[Any, Call] = weakref.WeakKeyDictionary()

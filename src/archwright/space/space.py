@@ -209,6 +209,26 @@ class Space:
             return False
         return True
 
+    @cached_property
+    def default(self) -> Architecture | None:
+        """The architecture to begin with: the defaults that the nodes name, and none where no node names one.
+
+        What names none takes its first option, or the middle of its range (as in ConfigSpace). None, too, where a rule
+        of the space forbids it.
+
+        >>> from archwright.space import choice, integer
+        >>> Space({"width": choice(16, 32, 64, default=32), "depth": integer(1, 5)}).default
+        Architecture({'width': 32, 'depth': 3})
+        """
+        if all(d.node.default is None for d in self.decisions):
+            return None
+        codes: list[int] = []
+        for d in self.decisions:
+            begin = (d.size - 1) // 2 if d.ordered else 0
+            own = begin if d.node.default is None else d.node.default
+            codes.append(own if variation.is_live(d, codes) else -1)
+        return self.architecture(codes) if self._allowed(codes) else None
+
     # Sampling and variation
 
     @overload
@@ -312,7 +332,7 @@ class Space:
     # For people
 
     def describe(self) -> str:
-        """The decisions, a line each: name, values, and when they are live."""
+        """The decisions, a line each: name, values, and when they are live; and the `default`."""
         try:
             size = f"{self.size:,} architectures"
         except SpaceError:
@@ -323,6 +343,8 @@ class Space:
             live = text.when(d, self.decisions)
             lines.append(f"  {d.name:<{width}}  {text.allowed_values(d)}" + (f"   ({live})" if live else ""))
         lines += [f"  rule: {text.rule_text(rule)}" for rule in self.rules]
+        if self.default is not None:
+            lines.append(f"  to begin with: {self.default}")
         return "\n".join(lines)
 
     @cached_property

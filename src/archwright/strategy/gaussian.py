@@ -33,7 +33,7 @@ class GaussianProcess(Strategy):
     Optimization 13, 1998, on the features of `archwright.space.features`, after Kadlecová et al., *Surprisingly Strong
     Performance Prediction with Neural Graph Features*, ICML 2024 (https://arxiv.org/abs/2404.16551).
 
-    - **Beginning**: `initial` architectures far apart in the features; under ceilings, the `examples`.
+    - **Beginning**: the `examples`, then architectures far apart in the features, until `initial` are measured.
     - **Model**: scores become normal scores by rank. The kernel is a Matérn 5/2 and a linear one on weighted groups of
       features; weights and noise by marginal likelihood, anew after every tenth part more trials. Epochs are one more
       feature.
@@ -53,7 +53,7 @@ class GaussianProcess(Strategy):
         initial: Trials before the model decides.
         candidates: How many architectures are compared where the space is large.
         whole: Spaces of at most so many architectures are compared whole, as long as there is room for it.
-        examples: Architectures that meet every ceiling, to begin with where there are ceilings.
+        examples: Architectures to begin with.
         objectives: The goals and ceilings; needed only to make use of `costs`.
         max_epochs: A full training; by default the longest told of.
         costs: The costs of an architecture that need not be trained for it.
@@ -86,8 +86,7 @@ class GaussianProcess(Strategy):
         self.max_epochs = max_epochs
         self.costs = costs
         self._known = None if costs is None or objectives is None else KnownCosts(space, costs)
-        begins = self.examples if objectives is None or objectives.ceilings else ()
-        self._given = [space.architecture(dict(a)) for a in begins[:initial]]
+        self._given = [space.architecture(dict(a)) for a in self.examples[:initial]]
         self._given_keys = [space.key(a) for a in self._given]
         self._whole = whole_of(space, whole)
         self._seen = Seen(space)

@@ -23,7 +23,7 @@ class Known:
         max_epochs: How long a full training is.
         costs: The costs that goals and ceilings name, of an architecture that need not be trained for it; None where
             no cost is known without training. Raises an `archwright.errors.ArchwrightError` where it cannot be built.
-        examples: Architectures that meet every ceiling, those that make most of them first.
+        examples: Architectures to begin with: the space's default, and where there are ceilings others that meet them.
     """
 
     objectives: Objectives | None = None

@@ -184,6 +184,7 @@ class Recommendation(Task):
             "users": inputs.users.trained + 1,
             "items": inputs.items.trained + 1,
             "user_features": inputs.users.width,
+            "decay": 0.1 if clicks else 1.0,
         }
 
     @classmethod
@@ -215,10 +216,9 @@ class Recommendation(Task):
 
     def baseline(self, width: int | None = None, max_params: int | None = None) -> nn.Module:
         """Matrix factorisation with biases (Koren et al. 2009), vectors of 32 numbers where nothing is said."""
-        decay = 1.0 if self.ranking is None else 0.1
 
         def make(width: int) -> nn.Module:
-            return Recommender(nn.Identity(), **self.space_options, width=width, meeting="dot", decay=decay)
+            return Recommender(nn.Identity(), **self.space_options, width=width, meeting="dot")
 
         return make(width or 32) if max_params is None else fitted(make, self.input_shape, max_params)
 

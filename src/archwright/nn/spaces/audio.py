@@ -9,9 +9,19 @@ from archwright import nn
 from archwright.nn.spaces import kinds
 from archwright.nn.spaces.convnet import entering, residual_block, staged_convnet
 from archwright.nn.spaces.sequence import before, causal, recurrent
-from archwright.nn.spaces.stages import ACTIVATIONS, WIDTHS, allowed_kernels, check_shape, halvings, head_of, named
+from archwright.nn.spaces.stages import (
+    ACTIVATIONS,
+    WIDTHS,
+    allowed_kernels,
+    check_shape,
+    halvings,
+    head_of,
+    named,
+    perhaps,
+    usually,
+)
 from archwright.nn.spaces.stages import staged as in_stages
-from archwright.space import Space, choice, repeat
+from archwright.space import Space, choice
 
 __all__ = ["audio", "front_end"]
 
@@ -67,10 +77,10 @@ def front_end(sample_rate: int, hops: Sequence[float] = HOPS) -> Any:
     """A log-mel front end whose settings are open; from one frame to the next lie `hops` milliseconds."""
     layer = nn.LogMel(
         sample_rate,
-        mels=choice(*MELS, name="mels"),
-        window_ms=choice(*WINDOWS, name="window_ms"),
+        mels=choice(*MELS, name="mels", default=40),
+        window_ms=choice(*WINDOWS, name="window_ms", default=25),
         hop_ms=choice(*hops, name="hop_ms"),
-        mask=choice(*MASKS, name="mask"),
+        mask=choice(*MASKS, name="mask", default=0.15),
     )
     return named(layer, "front")
 
@@ -78,14 +88,14 @@ def front_end(sample_rate: int, hops: Sequence[float] = HOPS) -> Any:
 def _image(shape: tuple[int, ...], widths: Sequence[int], depth: int) -> list[Any]:
     """Stages as in `convnet`; the first layer may halve both axes, whatever their size."""
     act = choice(*ACTIVATIONS, name="activation", tied=True)
-    width = choice(*widths, name="width")
+    width = usually(16, widths)
     kernels = allowed_kernels(shape, (3, 5))
     first = nn.ConvBlock(
-        width, kernel=choice(*kernels, name="kernel"), stride=choice(1, 2, name="stride"), activation=act
+        width, kernel=choice(*kernels, name="kernel"), stride=choice(1, 2, name="stride", default=2), activation=act
     )
 
     def stage(wide: Any, i: int) -> list[Any]:
         enter = entering(wide, choice(*kernels, name="kernel"), act)
-        return [enter, named(repeat(residual_block(kernels, act), (0, depth), name="depth"), "blocks")]
+        return [enter, perhaps(residual_block(kernels, act), depth, "blocks")]
 
     return in_stages(first, stage, min(3, halvings(shape)), width)

@@ -15,7 +15,9 @@ from archwright.nn.spaces.stages import (
     halvings,
     head_of,
     named,
+    perhaps,
     staged,
+    usually,
 )
 from archwright.space import Space, choice, integer, repeat
 
@@ -62,18 +64,19 @@ def _roomy(shape: tuple[int, ...]) -> bool:
 def staged_convnet(shape: tuple[int, ...], widths: Sequence[int], depth: int) -> list[Any]:
     """The layers before the head."""
     act = choice(*ACTIVATIONS, name="activation", tied=True)
-    width = choice(*widths, name="width")
+    width = usually(20, widths)
     kernels = allowed_kernels(shape, (3, 5, 7, 9) if len(shape) == 2 else (3, 5))
+    large = min(shape[1:]) > (128 if len(shape) == 2 else 32)
     first = nn.ConvBlock(
         width,
         kernel=choice(*kernels, name="kernel"),
-        stride=choice(1, 2, name="stride") if _roomy(shape) else 1,
+        stride=choice(1, 2, name="stride", default=2 if large else 1) if _roomy(shape) else 1,
         activation=act,
     )
 
     def stage(wide: Any, i: int) -> list[Any]:
         enter = entering(wide, choice(*kernels, name="kernel"), act)
-        return [enter, named(repeat(residual_block(kernels, act), (0, depth), name="depth"), "blocks")]
+        return [enter, perhaps(residual_block(kernels, act), depth, "blocks")]
 
     return staged(first, stage, min(3, halvings(shape)), width)
 
@@ -83,11 +86,13 @@ def entering(wide: Any, kernel: Any, act: Any) -> Any:
 
     None is residual: under a ceiling, the projection that a change of shape needs is better spent on width.
     """
+    plain = kinds.conv(nn.ConvBlock(wide, kernel, 2, activation=act))
     return choice(
         kinds.separable(nn.SeparableBlock(wide, kernel, 2, activation=act)),
         kinds.pooled(nn.MaxPool(2), nn.SeparableBlock(wide, kernel, activation=act)),
-        kinds.conv(nn.ConvBlock(wide, kernel, 2, activation=act)),
+        plain,
         name="enter",
+        default=plain,
     )
 
 
@@ -95,11 +100,13 @@ def residual_block(kernels: Sequence[int], act: Any) -> Any:
     """What keeps size and width: separable, plain or inverted."""
     kernel = choice(*kernels, name="kernel")
     expansion, squeeze = choice(1.5, 2, 3, name="expansion"), choice(0, 0.25, name="squeeze")
+    plain = kinds.conv(nn.Residual(nn.ConvBlock(kernel=kernel, activation=act), project=False))
     return choice(
         kinds.separable(nn.Residual(nn.SeparableBlock(kernel=kernel, activation=act), project=False)),
-        kinds.conv(nn.Residual(nn.ConvBlock(kernel=kernel, activation=act), project=False)),
+        plain,
         kinds.inverted(nn.InvertedResidual(None, expansion, kernel, squeeze=squeeze, activation=act)),
         name="block",
+        default=plain,
     )
 
 

@@ -8,8 +8,18 @@ from typing import Any
 from archwright import nn
 from archwright.nn.spaces import kinds
 from archwright.nn.spaces.convnet import entering, residual_block
-from archwright.nn.spaces.stages import ACTIVATIONS, GROWTHS, allowed_kernels, check_shape, halvings, named, scaled
-from archwright.space import Space, choice, repeat
+from archwright.nn.spaces.stages import (
+    ACTIVATIONS,
+    GROWTHS,
+    allowed_kernels,
+    check_shape,
+    halvings,
+    named,
+    perhaps,
+    scaled,
+    usually,
+)
+from archwright.space import Space, choice
 
 __all__ = ["detector"]
 
@@ -41,22 +51,23 @@ def detector(
     """
     shape = check_shape("detector", input_shape, (3,))
     act = choice(*ACTIVATIONS, name="activation", tied=True)
-    up = choice(*nn.UPS, name="up")
+    up = choice(*nn.UPS, name="up", default="nearest")
     kernels = allowed_kernels(shape, (3, 5))
-    width = choice(*widths, name="width")
+    width = usually(16, widths)
     most = halvings(shape, SMALLEST)
-    growths = [choice(*GROWTHS, name=f"growth{i}") for i in range(1, 5)]
+    growths = [choice(*GROWTHS, name=f"growth{i}", default=1.5) for i in range(1, 5)]
 
     def stage(i: int) -> list[Any]:
         enter = named(entering(scaled(width, *growths[:i]), choice(*kernels, name="kernel"), act), "enter")
-        return [enter, named(repeat(residual_block(kernels, act), (0, depth), name="depth"), "blocks")]
+        return [enter, perhaps(residual_block(kernels, act), depth, "blocks")]
 
     def around(i: int, last: int) -> Any:
         if i > last:
             return nn.Identity()
         made = nn.Level(nn.Sequential(*stage(i), around(i + 1, last)), choice("sum", "concat", name="skip"), up)
         joined = nn.ConvBlock(scaled(width, *growths[: i - 1]), choice(1, 3, name="kernel"), activation=act)
-        return named(choice(nn.Identity(), kinds.level(made, named(joined, "join")), name="level"), f"level{i}")
+        both = kinds.level(made, named(joined, "join"))
+        return named(choice(nn.Identity(), both, name="level", default=both), f"level{i}")
 
     first = nn.ConvBlock(width, kernel=choice(*kernels, name="kernel"), stride=2, activation=act)
     grid: Any = kinds.stage(*stage(1))
@@ -66,5 +77,5 @@ def detector(
         body = choice(kinds.fine(grid, levels), kinds.coarse(coarse, around(3, min(4, most - 1))), name="grid")
     else:
         body = nn.Sequential(named(grid, "stage"), levels)
-    head = nn.CentreHead(n_outputs, width=choice(0, 16, 32, 48, name="width"), activation=act)
+    head = nn.CentreHead(n_outputs, width=choice(0, 16, 32, 48, name="width", default=32), activation=act)
     return Space(nn.Sequential(named(first, "first"), body, named(head, "head")))

@@ -9,7 +9,7 @@ from archwright import nn
 from archwright.nn.spaces import kinds
 from archwright.nn.spaces.convnet import staged_convnet
 from archwright.nn.spaces.sequence import attention, causal, recurrent
-from archwright.nn.spaces.stages import WIDTHS, check_shape, named
+from archwright.nn.spaces.stages import WIDTHS, check_shape, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["forecast"]
@@ -42,7 +42,7 @@ def forecast(
         depth: Most blocks of a stage, and most recurrent layers; other blocks are up to twice as many.
     """
     shape = check_shape("forecast", input_shape, (2,))
-    level = choice(*nn.LEVELS, name="level")
+    level = choice(*nn.LEVELS, name="level", default="last")
     shortcut = choice(False, True, name="shortcut")
 
     def around(*parts: Any, linear: Any = shortcut) -> Any:
@@ -69,9 +69,7 @@ def _patches(shape: tuple[int, ...], widths: Sequence[int]) -> Any:
     """Patches side by side, each a vector: a convolution whose step is its kernel."""
     sizes = tuple(p for p in (1, 2, 4, 8, 16, 32) if FEWEST <= shape[1] // p <= MOST) or (1,)
     size = choice(*sizes, name="patch")
-    cut = nn.ConvBlock(
-        choice(*widths, name="width"), kernel=size, stride=size, padding="valid", norm="none", activation="none"
-    )
+    cut = nn.ConvBlock(usually(32, widths), kernel=size, stride=size, padding="valid", norm="none", activation="none")
     return named(cut, "patches")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from archwright import nn
 from archwright.errors import SpaceError
-from archwright.nn.spaces.stages import check_shape, named, scaled
+from archwright.nn.spaces.stages import check_shape, named, scaled, usually
 from archwright.space import Space, choice, searchable
 
 __all__ = ["gan"]
@@ -53,10 +53,10 @@ def gan(
         raise SpaceError(f"gan makes images of sides from {SMALLEST + 1} to {LARGEST * 2**8}; got {size}")
     fit = fit[:2]
     act = choice("relu", "silu", name="activation", tied=True)
-    ups = choice(*fit, name="doublings")
-    width = choice(*widths, name="width")
+    ups = choice(*fit, name="doublings", default=fit[0])
+    width = usually(24, widths)
     norm = choice("batch", "none", "instance", name="norm")  # one for all cells: it decides whether they learn at all
-    growth = choice(1.0, 1.5, 2.0, name="growth")
+    growth = choice(1.0, 1.5, 2.0, name="growth", default=2.0)
 
     def wide(cell: int) -> Any:
         return scaled(width, *[growth] * (fit[-1] - cell))
@@ -64,7 +64,7 @@ def gan(
     def cell(i: int) -> Any:
         made = nn.UpCell(
             wide(i),
-            up=choice(*nn.UPS, name="up"),
+            up=choice(*nn.UPS, name="up", default="transposed"),
             convs=choice(0, 1, 2, name="convs"),
             norm=norm,
             activation=act,
@@ -75,15 +75,16 @@ def gan(
 
     latents = [n for n in (8, 16, 32, 64, 128) if n <= z] or [z]
     first = nn.LatentGrid(
-        wide(0), size=start(size, ups), latent=choice(*latents, name="latent"), activation=act,
+        wide(0), size=start(size, ups), latent=choice(*latents, name="latent", default=latents[-1]), activation=act,
         norm=choice("batch", "none", name="norm"),
     )  # fmt: skip
     head = nn.ImageHead(shape[0], size)
     generator = nn.Sequential(named(first, "first"), *[cell(i) for i in range(1, fit[-1] + 1)], named(head, "head"))
+    depths = [d for d in (1, 2, 3) if min(size) >= 4 * 2 ** (d - 1)]
     discriminator = nn.Discriminator(
         shape,
-        width=choice(*widths, name="width"),
-        depth=choice(*(d for d in (1, 2, 3) if min(size) >= 4 * 2 ** (d - 1)), name="depth"),
+        width=usually(32, widths),
+        depth=choice(*depths, name="depth", default=depths[-1]),
         convs=choice(1, 2, name="convs"),
         spectral=choice(False, True, name="spectral"),
         norm=choice("batch", "none", name="norm"),
@@ -93,7 +94,7 @@ def gan(
         nn.Adversarial(
             named(generator, "generator"),
             named(discriminator, "discriminator"),
-            game=choice(*nn.GAMES, name="game"),
+            game=choice(*nn.GAMES, name="game", default="non-saturating"),
             penalty=choice(0.01, 0.1, 1.0, name="penalty"),
         )
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from archwright import nn
-from archwright.nn.spaces.stages import check_shape, named
+from archwright.nn.spaces.stages import check_shape, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["graph"]
@@ -39,17 +39,17 @@ def graph(
     rows, _ = check_shape("graph", input_shape, (2,))
     most = (rows - 1) // len(averages)
     hops = nn.Hops(
-        choice(*range(most + 1), name="hops"),
+        choice(*range(most + 1), name="hops", default=min(2, most)),
         average=choice(*range(len(averages)), name="average"),
         join=choice(*nn.HOPS, name="join"),
         most=most,
     )
-    dropout = choice(0.0, 0.3, 0.5, 0.7, name="dropout", tied=True)
+    dropout = choice(0.0, 0.3, 0.5, 0.7, name="dropout", tied=True, default=0.5)
     layer = nn.LinearBlock(
-        choice(*widths, name="width"),
+        usually(64, widths),
         activation=choice("relu", "elu", "tanh", name="activation", tied=True),
         norm=choice("none", "layer", name="norm", tied=True),
         dropout=dropout,
     )
-    hidden = repeat(layer, (0, depth), name="depth")
+    hidden = repeat(layer, (0, depth), name="depth", default=min(1, depth))
     return Space(nn.Sequential(named(hops, "around"), nn.Dropout(dropout), named(hidden, "hidden"), head(n_outputs)))

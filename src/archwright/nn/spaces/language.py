@@ -7,7 +7,7 @@ from typing import Any
 
 from archwright import nn
 from archwright.nn.spaces import kinds
-from archwright.nn.spaces.stages import check_shape, named
+from archwright.nn.spaces.stages import check_shape, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["language"]
@@ -38,8 +38,8 @@ def language(
         depth: Most decoder blocks; recurrent layers are up to two.
     """
     shape = check_shape("language", input_shape, (1,))
-    drop = choice(0.0, 0.1, 0.2, name="dropout")
-    embedding = nn.TokenEmbedding(vocabulary or n_outputs, choice(*widths, name="width"), dropout=drop)
+    drop = choice(0.0, 0.1, 0.2, name="dropout", default=0.1)
+    embedding = nn.TokenEmbedding(vocabulary or n_outputs, usually(64, widths), dropout=drop)
     head = nn.NextToken(n_outputs, dropout=drop)
     kind = choice(
         kinds.recurrent(_recurrent()),
@@ -52,7 +52,7 @@ def language(
 
 def _recurrent() -> Any:
     layer = nn.Recurrent(
-        choice(*STATES, name="width"),
+        usually(192, STATES),
         cell=choice("gru", "lstm", name="cell"),
         layers=choice(1, 2, name="layers"),
         dropout=0.1,

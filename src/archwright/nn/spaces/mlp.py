@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from archwright import nn
-from archwright.nn.spaces.stages import check_shape, named
+from archwright.nn.spaces.stages import check_shape, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["mlp"]
@@ -37,10 +37,11 @@ def mlp(
     shape = check_shape("mlp", input_shape, (1, 2, 3))
     settings: dict[str, Any] = {
         "activation": choice("relu", "silu", "gelu", "tanh", name="activation", tied=True),
-        "norm": choice("none", "batch", "layer", name="norm", tied=True),
-        "dropout": choice(0.0, 0.1, 0.25, name="dropout", tied=True),
+        "norm": choice("none", "batch", "layer", name="norm", tied=True, default="batch"),
+        "dropout": choice(0.0, 0.1, 0.25, name="dropout", tied=True, default=0.1),
     }
-    hidden = repeat(nn.LinearBlock(choice(*widths, name="width"), **settings), (0, depth), name="depth")
-    residual = repeat(nn.Residual(nn.LinearBlock(None, **settings), project=False), (0, 2), name="depth")
+    layer = nn.LinearBlock(usually(64, widths), **settings)
+    hidden = repeat(layer, (0, depth), name="depth", default=min(1, depth))
+    residual = repeat(nn.Residual(nn.LinearBlock(None, **settings), project=False), (0, 2), name="depth", default=1)
     flatten = [] if len(shape) == 1 else [nn.Flatten()]
     return Space(nn.Sequential(*flatten, named(hidden, "hidden"), named(residual, "residual"), head(n_outputs)))

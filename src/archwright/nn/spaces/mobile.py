@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from archwright import nn
-from archwright.nn.spaces.stages import WIDTHS, allowed_kernels, check_shape, halvings, head_of, named, staged
-from archwright.space import Space, choice, repeat
+from archwright.nn.spaces.stages import (
+    WIDTHS,
+    allowed_kernels,
+    check_shape,
+    halvings,
+    head_of,
+    perhaps,
+    staged,
+    usually,
+)
+from archwright.space import Space, choice
 
 __all__ = ["mobile"]
 
@@ -34,19 +43,19 @@ def mobile(
     """
     shape = check_shape("mobile", input_shape, (2, 3))
     act = choice("relu", "silu", "hardswish", name="activation", tied=True)
-    width = choice(*widths, name="width")
+    width = usually(16, widths)
     kernels = allowed_kernels(shape, (3, 5, 7, 9) if len(shape) == 2 else (3, 5))
     first = nn.ConvBlock(width, kernel=choice(*kernels, name="kernel"), activation=act)
 
     def stage(wide: Any, i: int) -> list[Any]:
         settings = {
-            "expansion": choice(1, 1.5, 2, 3, 4, name="expansion", tied=True),
+            "expansion": choice(1, 1.5, 2, 3, 4, name="expansion", tied=True, default=3),
             "kernel": choice(*kernels, name="kernel", tied=True),
             "squeeze": choice(0, 0.25, name="squeeze", tied=True),
             "activation": act,
         }
         enter = nn.InvertedResidual(wide, stride=2, **settings)
-        return [enter, named(repeat(nn.InvertedResidual(**settings), (0, depth), name="depth"), "blocks")]
+        return [enter, perhaps(nn.InvertedResidual(**settings), depth, "blocks")]
 
     stages = staged(first, stage, min(3, halvings(shape)), width)
     return Space(nn.Sequential(*stages, head_of(head, n_outputs)))

@@ -8,8 +8,8 @@ from typing import Any
 from archwright import nn
 from archwright.errors import SpaceError
 from archwright.nn.spaces import kinds
-from archwright.nn.spaces.stages import named
-from archwright.space import Space, choice, repeat
+from archwright.nn.spaces.stages import named, perhaps, usually
+from archwright.space import Space, choice
 
 __all__ = ["recommender"]
 
@@ -25,6 +25,7 @@ def recommender(
     users: int = 1000,
     items: int = 1000,
     user_features: int = 0,
+    decay: float = 0.3,
     widths: Sequence[int] = WIDTHS,
     depth: int = 3,
 ) -> Space:
@@ -41,6 +42,7 @@ def recommender(
         users: How many numbers of users there are, 0 (unknown) among them.
         items: How many of items.
         user_features: How many of the features are the user's.
+        decay: How strongly vectors decay to begin with.
         widths: Of layers.
         depth: Most layers.
     """
@@ -52,18 +54,18 @@ def recommender(
         )
     counts = {"users": users, "items": items, "user_features": user_features}
     settings: dict[str, Any] = {
-        "width": choice(*VECTORS, name="vectors"),
+        "width": usually(32, VECTORS, "vectors"),
         "biases": choice(True, False, name="biases"),
         "dropout": choice(0.0, 0.1, 0.2, 0.4, 0.6, name="dropout"),
-        "decay": choice(*DECAYS, name="decay"),
+        "decay": usually(decay, DECAYS, "decay"),
     }
     layer = nn.LinearBlock(
-        choice(*widths, name="width"),
+        usually(32, widths),
         activation=choice("relu", "silu", "tanh", name="activation", tied=True),
         norm=choice("none", "batch", "layer", name="norm", tied=True),
         dropout=choice(0.0, 0.1, 0.2, 0.4, name="dropout", tied=True),
     )
-    body = nn.Sequential(named(repeat(layer, (0, depth), name="depth"), "layers"), named(nn.Regressor(1), "head"))
+    body = nn.Sequential(perhaps(layer, depth, "layers"), named(nn.Regressor(1), "head"))
     over = nn.Recommender(
         body,
         meeting=choice("product", "concat", "all", name="meeting"),

@@ -8,7 +8,7 @@ from typing import Any
 from archwright import nn
 from archwright.nn.spaces import kinds
 from archwright.nn.spaces.convnet import staged_convnet
-from archwright.nn.spaces.stages import ACTIVATIONS, WIDTHS, allowed_kernels, check_shape, head_of, named
+from archwright.nn.spaces.stages import ACTIVATIONS, WIDTHS, allowed_kernels, check_shape, head_of, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["attention", "before", "causal", "recurrent", "sequence"]
@@ -60,7 +60,7 @@ def before(shape: tuple[int, ...], widths: Sequence[int]) -> list[Any]:
     """A convolution and a pooling, which give the layers after them features and fewer steps."""
     kernels = allowed_kernels(shape, (3, 5, 7, 9))
     first = nn.ConvBlock(
-        choice(*widths, name="width"),
+        usually(32, widths),
         kernel=choice(*kernels, name="kernel"),
         activation=choice(*ACTIVATIONS, name="activation"),
     )
@@ -86,8 +86,8 @@ def causal(shape: tuple[int, ...], depth: int) -> Any:
 def recurrent(widths: Sequence[int], depth: int) -> Any:
     """RNN, GRU or LSTM, in both directions or one."""
     layer = nn.Recurrent(
-        choice(*widths, name="width"),
-        cell=choice("rnn", "gru", "lstm", name="cell"),
+        usually(32, widths),
+        cell=choice("rnn", "gru", "lstm", name="cell", default="gru"),
         layers=choice(*range(1, depth + 1), name="layers"),
         bidirectional=choice(False, True, name="bidirectional"),
     )

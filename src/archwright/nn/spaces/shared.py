@@ -9,7 +9,17 @@ from archwright import nn
 from archwright.nn.spaces import kinds
 from archwright.nn.spaces.convnet import entering, residual_block
 from archwright.nn.spaces.mlp import LAYER_WIDTHS
-from archwright.nn.spaces.stages import ACTIVATIONS, WIDTHS, allowed_kernels, check_shape, halvings, named, scaled
+from archwright.nn.spaces.stages import (
+    ACTIVATIONS,
+    WIDTHS,
+    allowed_kernels,
+    check_shape,
+    halvings,
+    named,
+    perhaps,
+    scaled,
+    usually,
+)
 from archwright.space import Space, choice, repeat
 
 __all__ = ["shared"]
@@ -69,25 +79,25 @@ def _vectors(sizes: Mapping[str, int], widths: Sequence[int], depth: int) -> lis
     }
 
     def layers(least: int) -> list[Any]:
-        block = nn.LinearBlock(choice(*widths, name="width"), **settings)
+        block = nn.LinearBlock(usually(64, widths), **settings)
         return [named(repeat(block, (least, depth), name="depth"), "layers")]
 
-    return [named(nn.LinearBlock(choice(*widths, name="width"), **settings), "first"),
+    return [named(nn.LinearBlock(usually(64, widths), **settings), "first"),
             _branching(lambda: layers(0), lambda _: layers(0), sizes)]  # fmt: skip
 
 
 def _places(shape: tuple[int, ...], sizes: Mapping[str, int], widths: Sequence[int], depth: int) -> list[Any]:
     act = choice(*ACTIVATIONS, name="activation", tied=True)
     kernels = allowed_kernels(shape, (3, 5, 7, 9) if len(shape) == 2 else (3, 5))
-    width = choice(*widths, name="width")
+    width = usually(24, widths)
     large = min(shape[1:]) >= 28
     first = nn.ConvBlock(width, kernel=choice(*kernels, name="kernel"), stride=2 if large else 1, activation=act)
 
     def blocks(most: int = depth) -> Any:
-        return named(repeat(residual_block(kernels, act), (0, most), name="depth"), "blocks")
+        return perhaps(residual_block(kernels, act), most, "blocks")
 
     def stage() -> list[Any]:
-        growth = choice(1.0, 1.5, 2.0, name="growth")
+        growth = choice(1.0, 1.5, 2.0, name="growth", default=1.5)
         enter = entering(scaled(width, growth), choice(*kernels, name="kernel"), act)
         return [enter, blocks()] if halvings(shape) else [blocks()]
 

@@ -9,7 +9,7 @@ from archwright import nn
 from archwright.errors import SpaceError
 from archwright.nn.spaces import kinds
 from archwright.nn.spaces.audio import front_end
-from archwright.nn.spaces.stages import ACTIVATIONS, check_shape, named
+from archwright.nn.spaces.stages import ACTIVATIONS, check_shape, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["frames_left", "speech"]
@@ -55,7 +55,7 @@ def speech(
             f"speech: {shape[1]} samples are {left} frames of {HOPS[0]} ms, fewer than least_frames={least_frames}: "
             f"longer clips, or texts of fewer tokens, are needed"
         )
-    width = choice(*widths, name="width")
+    width = usually(64, widths)
     encoder = choice(
         kinds.recurrent(_recurrent()),
         kinds.attention(*_attention(depth)),
@@ -75,7 +75,7 @@ def frames_left(samples: int, sample_rate: int, reduction: int, hop_ms: float = 
 def _fewer(reductions: Sequence[int], width: Any) -> Any:
     """Convolutions over time, the bands being channels: one for each halving, and one where there is none."""
     act = choice(*ACTIVATIONS, name="activation", tied=True)
-    kernel = choice(3, 5, 7, name="kernel", tied=True)
+    kernel = choice(3, 5, 7, name="kernel", tied=True, default=5)
 
     def layers(reduction: int) -> Any:
         strides = [2] * (reduction.bit_length() - 1) or [1]
@@ -87,7 +87,7 @@ def _fewer(reductions: Sequence[int], width: Any) -> Any:
 
 def _recurrent() -> Any:
     layer = nn.Recurrent(
-        choice(*STATES, name="width"),
+        usually(64, STATES),
         cell=choice("gru", "lstm", name="cell"),
         layers=choice(1, 2, name="layers"),
         bidirectional=choice(True, False, name="bidirectional"),

@@ -9,7 +9,7 @@ from typing import Any
 from archwright import nn
 from archwright.errors import SpaceError
 from archwright.nn.spaces import kinds
-from archwright.space import choice, searchable
+from archwright.space import choice, repeat, searchable
 from archwright.space.nodes import Node
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "halvings",
     "head_of",
     "named",
+    "perhaps",
     "scaled",
     "staged",
+    "usually",
 ]
 
 ACTIVATIONS = ("relu", "silu", "hardswish")
@@ -72,11 +74,21 @@ def named(call: Any, name: str) -> Any:
     return call
 
 
+def usually(value: float, values: Sequence[float], name: str = "width") -> Any:
+    """One of the values; to begin with that nearest to `value`, which is what hand-made networks take."""
+    return choice(*values, name=name, default=min(values, key=lambda v: abs(v - value)))
+
+
+def perhaps(layer: Any, most: int, name: str) -> Any:
+    """Up to so many of a layer; one to begin with."""
+    return named(repeat(layer, (0, most), name="depth", default=min(1, most)), name)
+
+
 def head_of(head: Any, n_outputs: int) -> Any:
     """A head whose pooling, grid and dropout are open."""
     made = head(
         n_outputs,
-        pool=choice("avg", "max", name="pool"),
+        pool=choice("avg", "max", name="pool", default="avg"),
         grid=choice(1, 2, name="grid"),
         dropout=choice(0.0, 0.1, name="dropout"),
     )
@@ -98,9 +110,9 @@ def staged(first: Any, stage: Callable[[Any, int], list[Any]], stages: int, widt
     parts = [named(first, "first")]
     growths: list[Any] = []
     for i in range(1, stages + 1):
-        growths.append(choice(*GROWTHS, name=f"growth{i}"))
+        growths.append(choice(*GROWTHS, name=f"growth{i}", default=1.5))
         made = kinds.stage(*stage(scaled(width, *growths), i))
         if i == stages >= 2:
-            made = choice(nn.Identity(), made, name=f"stage{i}")
+            made = choice(nn.Identity(), made, name=f"stage{i}", default=made)
         parts.append(named(made, f"stage{i}"))
     return parts

@@ -7,7 +7,7 @@ from typing import Any
 
 from archwright import nn
 from archwright.nn.spaces import kinds
-from archwright.nn.spaces.stages import check_shape, named
+from archwright.nn.spaces.stages import check_shape, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["text"]
@@ -42,32 +42,34 @@ def text(
         head: `archwright.nn.Classifier` or `archwright.nn.Regressor`.
     """
     shape = check_shape("text", input_shape, (1,))
-    embedding = nn.TokenEmbedding(vocabulary, choice(*widths, name="width"), dropout=_dropout(0.1, 0.3, 0.5))
+    embedding = nn.TokenEmbedding(vocabulary, usually(128, widths), dropout=_dropout(0.1, 0.3, 0.5))
 
     def last(*pools: str) -> Any:
         pool = choice(*pools, name="pool") if len(pools) > 1 else pools[0]
         return named(head(n_outputs, pool=pool, dropout=_dropout(0.1, 0.3, 0.5)), "head")
 
+    convolution = kinds.convolution(_windows(shape), last("max"))
     kind = choice(
         kinds.average(last("avg", "max")),
-        kinds.convolution(_windows(shape), last("max")),
+        convolution,
         kinds.recurrent(_recurrent(depth), last("avg", "max", "last")),
         kinds.attention(*_attention(2 * depth), last("avg", "max")),
         name="kind",
+        default=convolution,  # Kim's network
     )
     return Space(nn.TokenNetwork(named(embedding, "embedding"), kind))
 
 
 def _dropout(*shares: float) -> Any:
-    return choice(*shares, name="dropout")
+    return choice(*shares, name="dropout", default=0.3)
 
 
 def _windows(shape: tuple[int, ...]) -> Any:
     """Kim's layer: for each size of window as many filters, all on the same words."""
     fitting = ["+".join(map(str, sizes)) for sizes in WINDOWS if max(sizes) <= shape[0]] or ["1"]
     layer = nn.Windows(
-        choice(*FILTERS, name="width"),
-        windows=choice(*fitting, name="windows"),
+        usually(96, FILTERS),
+        windows=choice(*fitting, name="windows", default=fitting[-1]),
         activation=choice("relu", "tanh", name="activation"),
     )
     return named(layer, "filters")
@@ -75,7 +77,7 @@ def _windows(shape: tuple[int, ...]) -> Any:
 
 def _recurrent(depth: int) -> Any:
     layer = nn.Recurrent(
-        choice(*FILTERS, name="width"),
+        usually(64, FILTERS),
         cell=choice("gru", "lstm", name="cell"),
         layers=choice(*range(1, depth + 1), name="layers"),
         bidirectional=choice(False, True, name="bidirectional"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from archwright import nn
 from archwright.errors import SpaceError
-from archwright.nn.spaces.stages import ACTIVATIONS, allowed_kernels, named
+from archwright.nn.spaces.stages import ACTIVATIONS, allowed_kernels, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["towers"]
@@ -46,20 +46,20 @@ def towers(
         shapes=[list(piece["shape"]) for piece in given],
         tokens=["vocabulary" in piece for piece in given],
         fusion=choice("concat", "sum", "product", name="fusion") if len(given) > 1 else "concat",
-        width=choice(*widths, name="width") if len(given) > 1 else widths[0],
+        width=usually(32, widths) if len(given) > 1 else widths[0],
     )
-    layer = nn.LinearBlock(choice(*widths, name="width"), activation=act, dropout=choice(0.0, 0.2, name="dropout"))
+    layer = nn.LinearBlock(usually(32, widths), activation=act, dropout=choice(0.0, 0.2, name="dropout"))
     behind = named(repeat(layer, (0, depth), name="depth"), "layers")
     return Space(nn.Sequential(named(joined, "towers"), behind, named(head(n_outputs), "head")))
 
 
 def _tower(piece: dict[str, Any], widths: Sequence[int], depth: int, act: Any) -> Any:
     shape = tuple(piece["shape"])
-    width = choice(*widths, name="width")
+    width = usually(32, widths)
     if "vocabulary" in piece:
         embedding = nn.TokenEmbedding(piece["vocabulary"], width, dropout=choice(0.1, 0.3, name="dropout"))
-        window = nn.Windows(choice(*widths, name="filters"), windows=choice("1", "2+3", "3", name="windows"))
-        pooled = nn.Classifier(choice(*widths, name="features"), pool=choice("avg", "max", name="pool"))
+        window = nn.Windows(usually(32, widths, "filters"), windows=choice("1", "2+3", "3", name="windows"))
+        pooled = nn.Classifier(usually(32, widths, "features"), pool=choice("avg", "max", name="pool"))
         return nn.TokenNetwork(embedding, choice(nn.Identity(), window, name="window"), pooled)
     if len(shape) == 1:
         layer = nn.LinearBlock(width, activation=act, norm=choice("none", "batch", name="norm"))
@@ -68,6 +68,6 @@ def _tower(piece: dict[str, Any], widths: Sequence[int], depth: int, act: Any) -
         raise SpaceError(f"towers: input {piece['name']!r} has shape {shape}: allowed are vectors, sequences, images")
     kernels = allowed_kernels(shape, (3, 5, 7) if len(shape) == 2 else (3, 5))
     first = nn.ConvBlock(width, kernel=choice(*kernels, name="kernel"), activation=act)
-    step = nn.ConvBlock(choice(*widths, name="width"), kernel=3, stride=2, activation=act)
+    step = nn.ConvBlock(usually(32, widths), kernel=3, stride=2, activation=act)
     pool = nn.GlobalPool(choice("avg", "max", name="pool"), grid=choice(1, 2, name="grid"))
     return nn.Sequential(first, repeat(step, (0, depth), name="depth"), pool)

@@ -8,7 +8,7 @@ from typing import Any
 from archwright import nn
 from archwright.errors import SpaceError
 from archwright.nn.spaces import kinds
-from archwright.nn.spaces.stages import check_shape, named
+from archwright.nn.spaces.stages import check_shape, named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["translation"]
@@ -47,7 +47,7 @@ def translation(
     source = length // 2 if source_length is None else source_length
     if not 1 <= source < length:
         raise SpaceError(f"translation: source_length={source} of {length} tokens leaves none for one of both texts")
-    width = choice(*widths, name="width")
+    width = usually(128, widths)
     drop = choice(0.1, 0.2, 0.3, name="dropout")
     embedding = nn.TokenEmbedding(source_vocabulary or n_outputs, width, dropout=drop)
     encoder = choice(kinds.recurrent(_reading()), kinds.attention(*_attending(depth)), name="kind")
@@ -59,7 +59,7 @@ def translation(
             vocabulary=n_outputs,
             source_length=source,
             width=width,
-            share=choice(*(nn.SHARES if joint else nn.SHARES[:2]), name="share"),
+            share=choice(*(nn.SHARES if joint else nn.SHARES[:2]), name="share", default="output"),
             dropout=drop,
         )
     )
@@ -67,7 +67,7 @@ def translation(
 
 def _reading() -> Any:
     layer = nn.Recurrent(
-        choice(*STATES, name="width"),
+        usually(128, STATES),
         cell=choice("gru", "lstm", name="cell"),
         layers=choice(1, 2, name="layers"),
         bidirectional=choice(True, False, name="bidirectional"),

@@ -8,7 +8,17 @@ from typing import Any
 from archwright import nn
 from archwright.nn.spaces import kinds
 from archwright.nn.spaces.convnet import entering, residual_block
-from archwright.nn.spaces.stages import ACTIVATIONS, GROWTHS, allowed_kernels, check_shape, halvings, named, scaled
+from archwright.nn.spaces.stages import (
+    ACTIVATIONS,
+    GROWTHS,
+    allowed_kernels,
+    check_shape,
+    halvings,
+    named,
+    perhaps,
+    scaled,
+    usually,
+)
 from archwright.space import Space, choice, repeat
 
 __all__ = ["unet"]
@@ -43,9 +53,9 @@ def unet(
     act = choice(*ACTIVATIONS, name="activation", tied=True)
     up = choice(*nn.UPS, name="up")
     kernels = allowed_kernels(shape, (3, 5))
-    width = choice(*widths, name="width")
+    width = usually(16, widths)
     levels = min(4, halvings(shape, SMALLEST))
-    growths = [choice(*GROWTHS, name=f"growth{i}") for i in range(1, levels + 1)]
+    growths = [choice(*GROWTHS, name=f"growth{i}", default=1.5) for i in range(1, levels + 1)]
 
     def wide(level: int) -> Any:
         return scaled(width, *growths[:level]) if level else width
@@ -55,13 +65,16 @@ def unet(
         if level > levels:
             return nn.Identity()
         enter = named(entering(wide(level), choice(*kernels, name="kernel"), act), "enter")
-        blocks = named(repeat(residual_block(kernels, act), (0, depth), name="depth"), "down")
+        blocks = perhaps(residual_block(kernels, act), depth, "down")
         inside = around(level + 1)
         bottom = [_bottom(act)] if level == levels else []
         made = nn.Level(nn.Sequential(enter, blocks, *bottom, inside), choice(*nn.SKIPS, name="skip"), up)
-        back = named(repeat(residual_block(kernels, act), (0, 1), name="depth"), "up")
+        back = named(repeat(residual_block(kernels, act), (0, 1), name="depth", default=0), "up")
         both = kinds.level(made, _joining(wide(level - 1), kernels, act), back)
-        return named(choice(nn.Identity(), both, name=f"level{level}") if level > 2 else both, f"level{level}")
+        if level > 2:
+            nothing = nn.Identity()
+            both = choice(nothing, both, name=f"level{level}", default=both if level == 3 else nothing)
+        return named(both, f"level{level}")
 
     stride = choice(1, 2, name="stride") if min(shape[1:]) >= 32 else 1
     first = nn.ConvBlock(width, kernel=choice(*kernels, name="kernel"), stride=stride, activation=act)
@@ -73,11 +86,8 @@ def unet(
 def _joining(width: Any, kernels: Sequence[int], act: Any) -> Any:
     """One layer on what a level gives."""
     kernel = choice(*kernels, name="kernel")
-    made = choice(
-        kinds.separable(nn.SeparableBlock(width, kernel, activation=act)),
-        kinds.conv(nn.ConvBlock(width, kernel, activation=act)),
-        name="join",
-    )
+    plain = kinds.conv(nn.ConvBlock(width, kernel, activation=act))
+    made = choice(kinds.separable(nn.SeparableBlock(width, kernel, activation=act)), plain, name="join", default=plain)
     return named(made, "join")
 
 
@@ -85,4 +95,4 @@ def _bottom(act: Any) -> Any:
     """Dilated convolutions see far where the size is smallest (Yu & Koltun, ICLR 2016)."""
     layer = nn.ConvBlock(None, 3, dilation=choice(1, 2, name="dilation"), groups=0, activation=act)
     both = nn.Sequential(layer, nn.ConvBlock(None, 1, activation=act))
-    return named(repeat(nn.Residual(both, project=False), (0, 2), name="depth"), "bottom")
+    return named(repeat(nn.Residual(both, project=False), (0, 2), name="depth", default=0), "bottom")
