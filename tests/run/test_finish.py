@@ -14,7 +14,7 @@ from archwright.run.finish import Refit, _winner, choose, finish
 from archwright.run.plan import FinalPlan
 from archwright.testing.oneshot import toy_space, toy_task
 from archwright.trial import Measurement, Proposal, Trial
-from archwright.worker import Processes
+from archwright.worker import Job, Processes
 
 OBJECTIVES = Objectives.of(maximize("accuracy"))
 SPACE = toy_space()
@@ -112,6 +112,10 @@ def test_a_hurried_choice_ends_with_a_network_and_says_its_threads(tmp_path):
     done = Trial(0, Proposal(SOME), "done", measured, (-0.5,), key="a")
     plan = FinalPlan(0, 0, 400, 1, 400, stretch=50.0)
     with Processes(n=2, module="archwright.evaluator.training") as workers:
+        workers.load(training, OBJECTIVES)
+        for number in range(2):  # what a busy machine takes to start them is no part of the choice
+            workers.submit(Job(number, Proposal(SOME, 1), number))
+        assert all(workers.next(300.0) is not None for _ in range(2))
         began = time.monotonic()
         chosen = finish(training, [done], OBJECTIVES, plan, workers=workers, folder=tmp_path, until=began + 12.0)
         assert time.monotonic() - began < 60

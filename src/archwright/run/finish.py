@@ -14,7 +14,7 @@ from archwright.errors import EvaluationError
 from archwright.evaluator import Context
 from archwright.objective import GAP, Objectives, best, minimize, ranked
 from archwright.run.loop import CHOOSING, evaluation_seed, violation_of
-from archwright.run.plan import MARGIN, FinalPlan
+from archwright.run.plan import MARGIN, FinalPlan, worthwhile
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 
@@ -100,7 +100,7 @@ def choose(
         trials: Of the search.
         objectives: What better means.
         candidates: How many, one at least.
-        full: Epochs of a full training.
+        full: Epochs of a final training beyond which more bring little.
         seconds: For a final training; None for as long as it takes.
     """
     done = [t for t in trials if t.status == "done"]
@@ -123,7 +123,7 @@ def _doubt(trial: Trial) -> float:
 
 
 def _affordable(trial: Trial, full: int, seconds: float) -> float:
-    """For how many epochs of a full training there is time, at the pace of this trial."""
+    """For how many epochs of a final training there is time, at the pace of this trial."""
     m = trial.measurement
     return full if m is None or not m.epochs or not m.seconds else min(full, max(0.0, seconds) * m.epochs / m.seconds)
 
@@ -159,7 +159,7 @@ def finish(
     """
     began = time.monotonic()
     left = None if until is None else MARGIN * (until - time.monotonic())
-    picked = choose(trials, objectives, plan.candidates, plan.epochs, left)
+    picked = choose(trials, objectives, plan.candidates, worthwhile(plan.epochs, plan.stretch), left)
     if not picked:
         return None
     folder.mkdir(parents=True, exist_ok=True)
