@@ -181,8 +181,10 @@ def finish(
         plan = plan.fitted(until - time.monotonic(), workers.capacity, _final_epoch_s(training.task, measured))
     if training.task.sizes["test"] == 0:  # more than one seed is for the spread of test figures
         plan = replace(plan, finals=1)
-    # What threads bring is not known beforehand, and on a busy machine it may be less than nothing.
-    latest = None if until is None or plan.threads == 1 else until + LATE * (until - time.monotonic())
+    # What threads bring is not known beforehand, and on a busy machine it may be less than nothing; and where a trial
+    # had no time for one epoch, nobody knows how long that is.
+    unknown = plan.threads > 1 or (winner.measurement is not None and "part_of_epoch" in winner.measurement.extra)
+    latest = None if until is None or not unknown else until + LATE * (until - time.monotonic())
     finals = [
         Job(
             jobs + i,
