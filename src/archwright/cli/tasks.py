@@ -74,7 +74,7 @@ KINDS = (
     ),
     Kind(
         "speech", "SpeechRecognition", ("wer", "cer"),
-        "a folder of sounds with a .txt beside each, .csv, .parquet with files and texts, a Hugging Face data set",
+        "a folder of sounds with a .txt beside each, .csv, .parquet with files and texts, lists, Hugging Face data",
     ),
     Kind("classification", "TabularClassification", CLASSES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("regression", "TabularRegression", QUANTITIES, ".csv, .parquet, .npz, a DataFrame, arrays"),

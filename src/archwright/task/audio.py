@@ -64,6 +64,7 @@ class AudioClassification(Task):
     """
 
     default_space = "audio"
+    exchangeable = True
     spaces = ("audio",)
     recipe: Mapping[str, Any] = {"epochs": 30}
 
