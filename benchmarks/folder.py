@@ -30,8 +30,8 @@ from PIL import Image
 
 CLASSES = 10
 
-BUDGETS = {32: "3m", 96: "10m"}
-"""Enough for some trials on two idle cores: an epoch of the larger images takes nine times as long."""
+BUDGETS = {32: "3m", 96: "8m"}
+"""Enough for some trials on two cores: an epoch of the larger images is one of some samples (`Recipe.samples`)."""
 
 
 def make(folder: Path, n: int, size: int) -> Path:
@@ -164,7 +164,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--sizes", nargs="+", type=int, default=[32, 96], help="sides of the images")
     arguments.add_argument("--n", type=int, default=50_000, help="images of each size")
-    arguments.add_argument("--budget", help="of each search; by default 3m, 10m for images of 96x96")
+    arguments.add_argument("--budget", help="of each search; by default 3m, 8m for images of 96x96")
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument("--folder", type=Path, help="where images are made once; a temporary one by default")
     given = arguments.parse_args()
@@ -176,7 +176,7 @@ def main() -> None:
         print(table_head("what", "measured", "goal"))
         for size, folder in folders.items():
             out, cache = Path(temporary) / f"run-{size}", Path(temporary) / f"cache-{size}"
-            budget = given.budget or BUDGETS.get(size, "10m")
+            budget = given.budget or BUDGETS.get(size, "8m")
             for line in rows(size, given.n, budget, search(folder, budget, given.workers, out, cache)):
                 print(line, flush=True)
 

@@ -1,3 +1,4 @@
+import copy
 import pickle
 import time
 from dataclasses import replace
@@ -77,13 +78,13 @@ def test_a_deadline_within_an_epoch_keeps_the_best_so_far(space, digits, small):
     assert measured.metrics["accuracy"] == measured.curve[measured.extra["best_epoch"] - 1]["accuracy"]
 
 
-def test_a_deadline_before_the_first_epoch_ends_is_an_error(training, small):
-    with pytest.raises(EvaluationError, match=r"deadline came in epoch 1"):
+def test_a_deadline_before_the_first_step_is_an_error(training, small):
+    with pytest.raises(EvaluationError, match=r"deadline came before epoch 1 began"):
         training(Proposal(small), 0, Context(deadline=time.monotonic()))
 
 
-def test_a_deadline_is_obeyed_inside_an_epoch(digits, small):
-    """The one epoch is cut while it runs: a step is slow, and there are dozens of them."""
+def test_a_deadline_in_the_first_epoch_cuts_it_and_what_was_learnt_is_measured(digits, small):
+    """A step is slow, and there are dozens of them."""
 
     class Slow(torch.nn.Module):
         steps = 0
@@ -99,9 +100,49 @@ def test_a_deadline_is_obeyed_inside_an_epoch(digits, small):
 
     space = Space(nn.Sequential(searchable(Slow)(), nn.Dropout(p=choice(0.0, 0.1, name="end"))))
     training = Training(space, digits, Recipe(batch_size=8, **FIXED))
-    with pytest.raises(EvaluationError, match="deadline"):
-        training(Proposal(Architecture({"end": 0.0})), 0, Context(deadline=time.monotonic() + 0.3))
+    points = []
+    context = Context(deadline=time.monotonic() + 0.5, report=points.append)
+    measured = training(Proposal(Architecture({"end": 0.0})), 0, context)
     assert Slow.steps < len(digits.train) // 8
+    assert measured.extra["stopped"] == "deadline"
+    assert 0 < measured.extra["part_of_epoch"] < 0.8
+    assert (measured.epochs, len(measured.curve), len(points)) == (1, 1, 1)
+    assert 0 < measured.metrics["accuracy"] < 1
+    module, final = training.fit(Architecture({"end": 0.0}), 0, "train+validation", deadline=time.monotonic() + 0.5)
+    assert isinstance(module, torch.nn.Module)
+    assert final.extra["stopped"] == "deadline"
+
+
+def test_an_epoch_of_some_samples_draws_others_each_time_and_measures_the_same_ones(space, digits, small):
+    recipe = Recipe(epochs=6, batch_size=32, samples=100, **FIXED)
+    seen = []
+
+    class Watched(type(digits)):
+        def augmented(self, inputs, targets, generator=None):
+            seen.append(inputs.flatten(1).sum(1))
+            return super().augmented(inputs, targets, generator)
+
+    watched = copy.copy(digits)
+    watched.__class__ = Watched
+    measured = Training(space, watched, recipe)(Proposal(small), 0)
+    epochs = [torch.cat(seen[i : i + 3]) for i in range(0, len(seen), 3)]
+    assert [len(e) for e in epochs] == [99] * 6
+    assert len(torch.cat(epochs).unique()) > 300, "most are new in each epoch"
+    assert "measured_on" not in measured.extra, "no more than a thousand are there"
+    many = Recipe(epochs=1, samples=400, **FIXED)
+    wide = copy.copy(digits)
+    wide.validation = task.Part(digits.validation.inputs.repeat(9, 1, 1, 1), digits.validation.targets.repeat(9))
+    trained = Training(space, wide, many)
+    assert trained(Proposal(small), 0).extra["measured_on"] == 1000 < len(wide.validation)
+    assert torch.equal(
+        trained._on_device("validation").targets, Training(space, wide, many)._on_device("validation").targets
+    )
+
+
+@pytest.mark.parametrize("samples", [0, -5])
+def test_an_epoch_of_no_samples_makes_no_sense(samples):
+    with pytest.raises(ValueError, match="allowed is 1 or more, or None"):
+        Recipe(samples=samples)
 
 
 def test_a_loss_that_is_not_finite_names_its_epoch(space, digits, small):

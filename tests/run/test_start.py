@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from archwright import task
+from archwright import search, task
 from archwright.evaluator import Recipe, precision
 from archwright.run import Budget
 from archwright.run.problem import make_problem, settled
@@ -59,3 +59,26 @@ def test_where_few_trainings_fit_the_final_one_gets_more_time(monkeypatch, step_
     problem = make_problem(task.load("digits"), None, None, None, None, "cpu", None)
     assert settled(problem, (), 2, Budget(seconds=100)).search_share == pytest.approx(share, abs=0.01)
     assert settled(problem, (), 2).search_share == 0.5
+
+
+def test_where_even_brief_trainings_would_not_end_an_epoch_is_one_of_some_samples(monkeypatch):
+    monkeypatch.setattr(precision, "fastest", lambda *_, **__: precision.Way("float32", "contiguous", step_ms=150))
+    data = task.load("digits")
+    problem = make_problem(data, None, None, None, None, "cpu", None)
+    made = settled(problem, (), 2, Budget(seconds=100))
+    assert 640 <= made.training.recipe.samples < len(data.train)
+    assert made.training.recipe.epochs == 4
+    cost = (made.training.recipe.samples + len(data.validation) / 3) / 32 * 0.15
+    assert 6 * 4 * cost == pytest.approx(0.5 * 100 * 2, rel=0.1)
+    assert settled(problem, (), 2, Budget(seconds=1000)).training.recipe.samples is None
+    said = make_problem(data, None, None, None, Recipe(samples=500), "cpu", None)
+    assert settled(said, (), 2, Budget(seconds=100)).training.recipe.samples == 500
+
+
+def test_a_search_whose_epochs_are_of_some_samples_ends_with_a_network_and_says_so(monkeypatch):
+    slow = precision.Way("float32", "contiguous", step_ms=1e6)
+    monkeypatch.setattr(precision, "fastest", lambda *_, **__: slow)
+    result = search(task.load("digits"), budget="6 s", progress=False)
+    assert result.meta["recipe"]["samples"] == 640
+    assert any(t.status == "done" for t in result.trials)
+    assert 0 < result.test["accuracy"]["mean"] <= 1

@@ -177,6 +177,19 @@ def test_the_gap_of_wrong_words_is_a_goal_and_a_ceiling():
     assert result.test["gap_wer"]["mean"] == pytest.approx(abs(own[0] - own[1]))
 
 
+def test_groups_and_texts_of_other_numbers_are_told_where_clips_are_left_out_too():
+    pytest.importorskip("jiwer")
+    x, y = clips()
+    x[3] = x[3][:0]
+    given = {"sample_rate": RATE, "on_bad_clip": "skip"}
+    with pytest.raises(DataError, match="x has 90 clips and 80 groups"):
+        SpeechRecognition(x, y, group=SPEAKER[:80].tolist(), **given)
+    with pytest.raises(DataError, match="90 samples and y has 70"):
+        SpeechRecognition(x, y[:70], **given)
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(DataError, match="only tables have columns"):
+        SpeechRecognition(x, y, group="who", **given)
+
+
 def test_kinds_without_groups_say_so(tmp_path):
     (tmp_path / "text.txt").write_text("to be or not to be " * 200)
     with pytest.raises(DataError, match=r"groups are not compared by LanguageModelling, .* leave group out"):

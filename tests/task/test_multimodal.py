@@ -77,7 +77,8 @@ def test_both_together_learn_what_neither_can_alone():
 
 @pytest.mark.parametrize("fusion", ["concat", "sum", "product"])
 def test_every_fusion_is_what_it_says(fusion):
-    towers = nn.Towers(torch.nn.Identity(), torch.nn.Flatten(), shapes=[[2], [1, 3]], fusion=fusion, width=4)
+    how = "concat" if fusion == "concat" else (fusion, 4)
+    towers = nn.Towers(torch.nn.Identity(), torch.nn.Flatten(), shapes=[[2], [1, 3]], fusion=how)
     x = torch.randn(5, 5)
     found = towers(x)
     if fusion == "concat":
@@ -102,6 +103,24 @@ def test_networks_of_the_space_leave_as_source_and_answer_for_new_samples(tmp_pa
         card = export(network, tmp_path / fusion, input_shape=task.input_shape, card=card)
         assert card.left_out == {}, fusion
     assert {p.label for p in predict(tmp_path / "sum", x)} <= {"match", "other"}
+
+
+def test_a_width_of_the_fusion_is_open_only_where_it_means_something():
+    space = Multimodal(*halves()).space()
+    width = "towers/fusion/width"
+    sampled = space.sample(np.random.default_rng(0), 60)
+    for a in sampled:
+        assert (width in a) == (a["towers/fusion"] != "concat")
+    wide = next(a for a in sampled if a["towers/fusion"] == "sum")
+    for fusion, n in (("sum", 8), ("product", 48)):
+        network = space.build(space.architecture({**wide, "towers/fusion": fusion, width: n}))
+        assert (network[0].fusion, network[0].width) == (fusion, n)
+    keys = {
+        space.key(space.architecture({**wide, "towers/fusion": f, width: n}))
+        for f in ("sum", "product")
+        for n in (8, 48)
+    }
+    assert len(keys) == 4
 
 
 def test_quantities_are_a_regression():
@@ -132,3 +151,6 @@ def test_towers_that_do_not_fit_are_told():
         nn.Towers(torch.nn.Identity(), torch.nn.Identity(), shapes=[[2], [3]])(torch.zeros(2, 4))
     with pytest.raises(EvaluationError, match="tower 0 gives"):
         nn.Towers(torch.nn.Identity(), shapes=[[1, 3]])(torch.zeros(2, 3))
+    for fusion in ("sum", ("concat", 8), ("sum", 8, 8)):
+        with pytest.raises(EvaluationError, match=r"allowed are 'concat', which has no width, \('sum', width\)"):
+            nn.Towers(torch.nn.Identity(), shapes=[[3]], fusion=fusion)

@@ -58,7 +58,9 @@ def introduce(run: Run, task: Task, space: Space, place: Place) -> None:
         facts.add_row("ceilings", ", ".join(map(str, objectives.ceilings)))
     budget = Budget.from_json(meta["budget"])
     workers = plural(meta["workers"], "worker")
-    epochs = plural((meta.get("recipe") or {}).get("epochs", 0), "epoch")
+    recipe = meta.get("recipe") or {}
+    of = f" of {recipe['samples']:,} samples" if recipe.get("samples") else ""
+    epochs = plural(recipe.get("epochs", 0), "epoch") + of
     facts.add_row("budget", f"{budget}, {workers}, {epochs} a trial, seed {meta['seed']}")
     facts.add_row("strategy", decides(meta))
     facts.add_row("into", str(place))

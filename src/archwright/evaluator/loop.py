@@ -58,6 +58,8 @@ class State:
     best: Best | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
     stopped: str = ""
+    part_of_epoch: float = 1.0
+    """Less than 1 where the deadline came in the first epoch: how much of it was done."""
 
     @property
     def measured(self) -> nn.Module:
@@ -89,16 +91,19 @@ def train(
         validation: Samples to measure on after each epoch, or None.
         epochs: When to end. The schedule runs over the epochs from `state.epoch` to here.
         seed: Of the order of samples and of augmentation.
-        deadline: On the clock of `time.monotonic`. Looked at before each step.
+        deadline: On the clock of `time.monotonic`. Looked at before each step. In a later epoch the training ends with
+            what was measured before; in the first one, with what a part of it has taught.
         report: Told each point of the curve; may raise `StopTrial`, which ends the training well.
 
     Raises:
-        EvaluationError: a loss or an output that is not finite; no epoch ended before the deadline.
+        EvaluationError: a loss or an output that is not finite; no step was done before the deadline.
     """
     start, device = state.epoch, part.inputs.device
+    state.stopped = ""
     draws = generator(device, seed, start)
-    steps = max(1, round(len(part) / recipe.batch_for(len(part))))
-    size = len(part) // steps  # equal batches: no odd last one, which would cost a norm its statistics
+    seen = recipe.drawn_of(len(part))
+    steps = max(1, round(seen / recipe.batch_for(len(part), part.inputs.shape[1:])))
+    size = seen // steps  # equal batches: no odd last one, which would cost a norm its statistics
     precise = autocast(recipe.precision, device)
     window = min(5, max(1, (epochs - start) // 10))
     last = recipe.keep == "last"
@@ -109,15 +114,19 @@ def train(
         total = torch.zeros((), device=device)
         for step in range(steps):
             if deadline is not None and time.monotonic() > deadline:
-                if state.epoch == start:
-                    raise EvaluationError(f"the deadline came in epoch {epoch}, before one was measured")
                 state.stopped = "deadline"
-                return
+                if state.epoch > start:
+                    return
+                if step == 0:
+                    raise EvaluationError(f"the deadline came before epoch {epoch} began")
+                state.part_of_epoch = step / steps
+                break  # a network that has learnt from a part of the data is better than none
             rows = order[step * size : (step + 1) * size]
             inputs, targets = part.inputs.index_select(0, rows), part.targets.index_select(0, rows)
             if recipe.augment:
                 inputs, targets = task.augmented(inputs, targets, draws)
             inputs, targets = task.drawn(inputs, targets, draws)
+            done = step + 1
             lr = recipe.lr_at(((epoch - 1 - start) * steps + step) / ((epochs - start) * steps))
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
@@ -131,7 +140,7 @@ def train(
                 total += loss.detach()
             if state.average is not None:
                 state.average.update()
-        mean_loss = total.item() / steps
+        mean_loss = total.item() / done
         if not math.isfinite(mean_loss):
             raise EvaluationError(f"non-finite loss at epoch {epoch}")
         point = {"epoch": epoch, "train_loss": mean_loss, "lr": lr}
@@ -153,7 +162,8 @@ def train(
                 report(point)
             except StopTrial as stop:
                 state.stopped = str(stop) or "stopped"
-                return
+        if state.stopped:
+            return
 
 
 def outputs(

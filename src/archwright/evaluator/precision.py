@@ -120,7 +120,8 @@ def fastest(
     drawn = (space.sample(np.random.default_rng(draw)) for draw in range(ATTEMPTS))
     tried = tuple(examples or drawn)[:ATTEMPTS]
     samples = len(task.train)
-    kind = (on, task.input_shape, space.fingerprint, recipe.batch_for(samples), recipe.precision, recipe.layout, tried)
+    size = recipe.batch_for(samples, task.input_shape)
+    kind = (on, task.input_shape, space.fingerprint, size, recipe.precision, recipe.layout, tried)
     if kind not in _chosen:
         precisions: list[Precision] = ["float32", "bfloat16"] if recipe.precision == "auto" else [recipe.precision]
         layouts: list[Layout] = ["contiguous", "channels_last"] if recipe.layout == "auto" else [recipe.layout]
@@ -200,7 +201,8 @@ def _measured(
     steps: int,
     warmup: int,
 ) -> list[Timing]:
-    rows = torch.randperm(len(task.train), generator=generator("cpu", 0))[: recipe.batch_for(len(task.train))]
+    size = recipe.batch_for(len(task.train), task.input_shape)
+    rows = torch.randperm(len(task.train), generator=generator("cpu", 0))[:size]
     inputs, targets = task.train.inputs[rows].to(device), task.train.targets[rows].to(device)
     with seeded(0, device):
         runs = [_Run(copy.deepcopy(module), recipe, way, device) for way in ways]

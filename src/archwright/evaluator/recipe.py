@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -21,6 +21,16 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Layout = Literal["auto", "contiguous", "channels_last"]
 
 _WORDS = {"optimizer": Optimizer, "schedule": Schedule, "keep": Keep, "precision": Precision, "layout": Layout}
+MOST_NUMBERS = 2**21
+"""Numbers in a batch of inputs at most, where no size of it is said: 8 MiB of float32. What networks make of them is
+many times as much."""
+
+LEAST_MEASURED = 1000
+"""Validation samples that are measured at least, where there are as many: an accuracy then errs by 1.6 % or so."""
+
+FEWEST, MOST = 32, 256
+"""Samples of a batch where no size of it is said."""
+
 _START, _END = 1 / 25, 1e-4  # of the peak learning rate, as in torch.optim.lr_scheduler.OneCycleLR
 
 
@@ -31,7 +41,11 @@ class Recipe:
     Args:
         epochs: Length of the full training, where a proposal does not say its own.
         batch_size: Samples a step; an epoch is cut into equal batches of about this size. None: about 100 steps an
-            epoch, with 32 to 256 samples each, for what small data lack is steps.
+            epoch, with 32 to 256 samples each, for what small data lack is steps; and of large inputs no more than
+            8 MiB, but for 32 samples.
+        samples: Most samples of an epoch, drawn anew for each; None for the whole training part. Where even a few
+            epochs of all would be too long, as they are on very many large images, this measures earlier. Of the
+            validation part as large a share is then measured, always the same, and 1,000 samples at least.
         optimizer: ``"adamw"`` (Loshchilov & Hutter, 2019) or ``"sgd"`` with Nesterov momentum.
         lr: The peak learning rate.
         momentum: First-moment decay: AdamW's beta1, or SGD's momentum.
@@ -61,6 +75,7 @@ class Recipe:
 
     epochs: int = 60
     batch_size: int | None = None
+    samples: int | None = None
     optimizer: Optimizer = "adamw"
     lr: float = 1e-2
     momentum: float = 0.9
@@ -83,6 +98,7 @@ class Recipe:
         for name, fits, allowed in (
             ("epochs", self.epochs >= 1, "1 or more"),
             ("batch_size", self.batch_size is None or self.batch_size >= 1, "1 or more, or None"),
+            ("samples", self.samples is None or self.samples >= 1, "1 or more, or None"),
             ("lr", 0 < self.lr < math.inf, "above 0"),
             ("momentum", 0 <= self.momentum < 1, "0 up to below 1"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
@@ -113,15 +129,38 @@ class Recipe:
         end = _END if self.schedule == "one-cycle" else 0.0
         return self.lr * (end + (1 - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
 
-    def batch_for(self, samples: int) -> int:
-        """The batch size for a part of so many samples.
+    def batch_for(self, samples: int, input_shape: Sequence[int] = ()) -> int:
+        """The batch size for a part of so many samples, each of this shape.
 
         >>> [Recipe().batch_for(n) for n in (100, 3_200, 8_000, 60_000)], Recipe(batch_size=48).batch_for(100)
         ([32, 32, 64, 256], 48)
+        >>> [Recipe().batch_for(60_000, (3, side, side)) for side in (32, 64, 96, 224)]
+        [256, 128, 64, 32]
         """
         if self.batch_size is not None:
             return self.batch_size
-        return 2 ** min(8, max(5, round(math.log2(max(samples, 1) / 100))))
+        room = MOST_NUMBERS // max(1, math.prod(input_shape))
+        most = min(MOST, 2 ** int(math.log2(max(room, FEWEST))))
+        return min(most, max(FEWEST, 2 ** round(math.log2(max(samples, 1) / 100))))
+
+    def drawn_of(self, samples: int) -> int:
+        """How many of so many training samples an epoch goes through.
+
+        >>> Recipe().drawn_of(5_000), Recipe(samples=2_000).drawn_of(5_000), Recipe(samples=2_000).drawn_of(500)
+        (5000, 2000, 500)
+        """
+        return samples if self.samples is None else min(samples, self.samples)
+
+    def measured_of(self, validation: int, training: int) -> int:
+        """How many of so many validation samples are measured, where training has so many.
+
+        >>> Recipe().measured_of(9_000, 20_000), Recipe(samples=4_000).measured_of(9_000, 20_000)
+        (9000, 1800)
+        >>> Recipe(samples=400).measured_of(9_000, 20_000), Recipe(samples=400).measured_of(600, 20_000)
+        (1000, 600)
+        """
+        share = self.drawn_of(training) / max(1, training)
+        return min(validation, max(LEAST_MEASURED, round(share * validation)))
 
     @classmethod
     def suiting(cls, task: Task, **settings: Any) -> Recipe:

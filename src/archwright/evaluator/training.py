@@ -18,7 +18,7 @@ from archwright.evaluator.expense import expense
 from archwright.evaluator.loop import State, in_layout, observed, train
 from archwright.evaluator.optimizer import make_optimizer
 from archwright.evaluator.precision import device_of, tuned
-from archwright.evaluator.randomness import derived, seeded
+from archwright.evaluator.randomness import derived, generator, seeded
 from archwright.evaluator.recipe import Recipe
 from archwright.nn import deployed, materialize
 from archwright.task import Part
@@ -65,10 +65,11 @@ class Training:
 
         Returns:
             The metrics of the weights kept, on validation; a curve of the epochs trained here. ``extra`` holds
-            ``best_epoch``, and ``stopped`` where the training ended early.
+            ``best_epoch``, ``stopped`` where the training ended early, ``part_of_epoch`` where that was in its first
+            epoch, and ``measured_on`` where only so many samples of the validation part were (`Recipe.samples`).
 
         Raises:
-            EvaluationError: a shape that cannot work, a loss that is not finite, a deadline in the first epoch.
+            EvaluationError: a shape that cannot work, a loss that is not finite, a deadline before the first step.
         """
         context = Context() if context is None else context
         started = time.monotonic()
@@ -135,7 +136,8 @@ class Training:
         if part == "train+validation":
             learnt, validation = self._on_device(part), None
         elif fold:
-            learnt, validation = (half.to(self._device) for half in self.task.fold(fold))
+            learnt, validation = self.task.fold(fold)
+            learnt, validation = learnt.to(self._device), self._measured(validation).to(self._device)
         else:
             learnt, validation = self._on_device(part), self._on_device("validation")
         with seeded(derived(seed, 0), self._device):
@@ -191,6 +193,10 @@ class Training:
             extra["best_epoch"] = state.best.epoch
         if state.stopped:
             extra["stopped"] = state.stopped
+        if state.part_of_epoch < 1:
+            extra["part_of_epoch"] = state.part_of_epoch
+        if state.best is not None and len(self._on_device("validation")) < len(self.task.validation):
+            extra["measured_on"] = len(self._on_device("validation"))
         return Measurement(
             metrics=metrics,
             costs={"params": float(sum(p.numel() for p in deployed(state.module).parameters()))},
@@ -208,8 +214,17 @@ class Training:
         """A part of the data on the device, sent there once."""
         if name not in self._resident:
             part = self.task.train_and_validation() if name == "train+validation" else getattr(self.task, name)
+            if name == "validation":
+                part = self._measured(part)
             self._resident[name] = part.to(self._device)
         return self._resident[name]
+
+    def _measured(self, validation: Part) -> Part:
+        """What of the validation part is measured: all, or the same samples for every network."""
+        n = self.recipe.measured_of(len(validation), len(self.task.train))
+        if n == len(validation):
+            return validation
+        return validation[torch.randperm(len(validation), generator=generator("cpu", 0))[:n].sort().values]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_resident": {}}

@@ -29,8 +29,7 @@ class Towers(Inferred):
         towers: A module a piece: from (B, *shape) to (B, features).
         shapes: The shape of each piece, without the batch.
         tokens: Whether a piece holds token numbers, as whole floats; none does by default. What is below 0 counts as 0.
-        fusion: ``concat``, ``sum`` or ``product``.
-        width: Features after ``sum`` and ``product``.
+        fusion: ``"concat"``, or ``("sum", width)`` or ``("product", width)``, with how many features come out.
     """
 
     def __init__(
@@ -38,12 +37,17 @@ class Towers(Inferred):
         *towers: nn.Module,
         shapes: Sequence[Sequence[int]],
         tokens: Sequence[bool] = (),
-        fusion: str = "concat",
-        width: int = 32,
+        fusion: str | tuple[str, int] = "concat",
     ):
         super().__init__()
-        at_least("Towers", 1, towers=len(towers), width=width)
-        one_of("Towers", "fusion", fusion, FUSIONS)
+        kind, *width = (fusion,) if isinstance(fusion, str) else fusion
+        one_of("Towers", "fusion", kind, FUSIONS)
+        if len(width) != (kind != "concat"):
+            raise EvaluationError(
+                f"Towers: fusion={fusion!r}: allowed are 'concat', which has no width, ('sum', width) and ('product', "
+                f"width)"
+            )
+        at_least("Towers", 1, towers=len(towers), **({"width": width[0]} if width else {}))
         tokens = tuple(tokens) or (False,) * len(towers)
         if not len(towers) == len(shapes) == len(tokens):
             raise EvaluationError(
@@ -52,7 +56,7 @@ class Towers(Inferred):
         self.towers = nn.ModuleList(towers)
         self.shapes = tuple(tuple(int(n) for n in shape) for shape in shapes)
         self.tokens = tokens
-        self.fusion, self.width = fusion, width
+        self.fusion, self.width = kind, width[0] if width else None
         self.images: nn.ModuleList | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,7 +90,7 @@ class Towers(Inferred):
                 raise EvaluationError(
                     f"Towers: tower {i} gives {tuple(result.shape)}: each must end in (batch, features); pool it"
                 )
-        if self.fusion != "concat":
+        if self.width is not None:
             made = (nn.Linear(result.shape[1], self.width, device=result.device) for result in results)
             self.images = nn.ModuleList(made).train(self.training)
         self.waiting = False

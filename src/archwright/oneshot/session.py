@@ -104,7 +104,7 @@ class Session:
         if share < 1:
             train, held = divided(train, share, seed)
         augmented = task if self.recipe.augment else None
-        self.batches = Batches(train, self.recipe.batch_for(len(train)), seed, 1, augmented)
+        self.batches = Batches(train, self.recipe.batch_for(len(train), task.input_shape), seed, 1, augmented)
         self.held = None if held is None else Batches(held, min(self.batches.size, len(held)), seed, 2, None)
         self.validation = task.validation.to(self.device)
         supernet = Supernet(self.space, task.input_shape, seed=derived(seed, 0), partial=partial, checkpoint=checkpoint)

@@ -187,9 +187,11 @@ def finish(
         plan = plan.fitted(until - time.monotonic(), workers.capacity, _final_epoch_s(training.task, measured))
     if training.task.sizes["test"] == 0:  # more than one seed is for the spread of test figures
         plan = replace(plan, finals=1)
-    # What threads bring is not known beforehand, and on a busy machine it may be less than nothing.
+    # What threads bring is not known beforehand, and on a busy machine it may be less than nothing; and where a trial
+    # had no time for one epoch, nobody knows how long that is.
+    unknown = plan.threads > 1 or (winner.measurement is not None and "part_of_epoch" in winner.measurement.extra)
     latest = None
-    if until is not None and plan.threads > 1:
+    if until is not None and unknown:
         latest = max(until + LATE * (until - time.monotonic()), time.monotonic() + LEAST_S)
     finals = [
         Job(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-__all__ = ["FinalPlan", "final_plan", "search_epochs", "search_share", "worthwhile"]
+__all__ = ["FinalPlan", "epoch_samples", "final_plan", "search_epochs", "search_share", "worthwhile"]
 
 SEARCH_SHARE = 0.5
 """The share of a time budget that trials get; the rest is for retraining candidates and for the final training."""
@@ -15,6 +15,12 @@ SMALLEST_SHARE = 0.25
 WANTED_TRIALS = 40
 FEW_TRIALS = 20
 FEWEST_EPOCHS = 4
+
+SPARSE_TRIALS = 6
+"""So many of the shortest fit at least; where an epoch of all samples is too long for that, it is one of some."""
+
+FEWEST_STEPS = 20
+"""Of an epoch of some samples: with fewer, the shortest trial would learn nothing."""
 
 WORTH = 3
 """Full trainings that a final one should be as long as: under a tight ceiling that is worth more than candidates."""
@@ -33,6 +39,26 @@ def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> in
     (36, 60)
     """
     return int(max(min(FEWEST_EPOCHS, full), min(full, seconds * workers / (WANTED_TRIALS * epoch_s))))
+
+
+def epoch_samples(samples: int, seconds: float, workers: int, epoch_s: float, batch: int) -> int | None:
+    """How many samples an epoch shall have, of so many, so that six trials of four fit; None for all of them.
+
+    Args:
+        samples: Of the training part.
+        seconds: The whole budget, half of which is for trials at most.
+        workers: Trials at a time.
+        epoch_s: What an epoch of all samples takes.
+        batch: Samples of a step.
+
+    >>> epoch_samples(32_000, 480, 2, epoch_s=400, batch=64), epoch_samples(32_000, 480, 2, epoch_s=15, batch=64)
+    (1600, None)
+    >>> epoch_samples(32_000, 60, 2, epoch_s=400, batch=64), epoch_samples(500, 60, 2, epoch_s=400, batch=32)
+    (1280, None)
+    """
+    fitting = SEARCH_SHARE * seconds * workers / (SPARSE_TRIALS * FEWEST_EPOCHS * epoch_s)
+    least = FEWEST_STEPS * batch
+    return None if fitting >= 1 or least >= samples else max(least, int(fitting * samples))
 
 
 def worthwhile(full: int, stretch: float) -> int:

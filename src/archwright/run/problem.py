@@ -12,7 +12,7 @@ from archwright.errors import EvaluationError, ObjectiveError, SpaceError, did_y
 from archwright.evaluator import Evaluator, Function, Recipe
 from archwright.objective import COSTS, GAP, Goal, Objectives
 from archwright.run.budget import Budget
-from archwright.run.plan import SEARCH_SHARE, search_epochs, search_share
+from archwright.run.plan import SEARCH_SHARE, epoch_samples, search_epochs, search_share
 from archwright.space import Architecture, Space
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def settled(problem: Problem, examples: Sequence[Architecture], workers: int, bu
     """Fix what the recipe leaves open: precision and layout, measured on a few of `examples`.
 
     With a `budget` of time too short for about 40 full trainings, those of the search are made shorter, and where even
-    of brief ones few fit, they get a smaller share of it: the same measurement tells how long an epoch takes.
+    of brief ones few fit, they get a smaller share of it: the same measurement tells how long an epoch takes. Where
+    one of all samples takes too long even for these, it is made one of some (`Recipe.samples`).
     """
     training, task = problem.training, problem.task
     if training is None or task is None or training.recipe.is_tuned:
@@ -125,11 +126,21 @@ def settled(problem: Problem, examples: Sequence[Architecture], workers: int, bu
     recipe = replace(training.recipe, precision=way.precision, layout=way.layout)
     share = problem.search_share
     if budget is not None and budget.seconds is not None and way.step_ms is not None:
-        # Validation is forward passes, which are about a third of a step.
-        steps = (len(task.train) + len(task.validation) / 3) / recipe.batch_for(len(task.train))
-        epoch_s, workers = steps * way.step_ms / 1000, max(1, workers)
+        workers = max(1, workers)
+        epoch_s = _epoch_s(task, recipe, way.step_ms)
+        if recipe.samples is None:
+            batch = recipe.batch_for(len(task.train), task.input_shape)
+            recipe = replace(recipe, samples=epoch_samples(len(task.train), budget.seconds, workers, epoch_s, batch))
+            epoch_s = _epoch_s(task, recipe, way.step_ms)
         share = search_share(budget.seconds, workers, epoch_s)
         epochs = search_epochs(problem.full_epochs, budget.seconds * share, workers, epoch_s)
         recipe = replace(recipe, epochs=epochs)
     training = Training(problem.space, task, recipe, device=training.device)
     return replace(problem, training=training, evaluator=training, search_share=share)
+
+
+def _epoch_s(task: Task, recipe: Recipe, step_ms: float) -> float:
+    """Seconds of an epoch. Validation is forward passes, which are about a third of a step."""
+    n = len(task.train)
+    samples = recipe.drawn_of(n) + recipe.measured_of(len(task.validation), n) / 3
+    return samples / recipe.batch_for(n, task.input_shape) * step_ms / 1000

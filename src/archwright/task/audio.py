@@ -227,8 +227,12 @@ class Skipped:
         if read is None:
             return [], list(beside)
         clips, bad = read
+        before = len(problems.found)
         if beside and beside[0] is not None:
             problems.of(check_lengths, clips, beside[0], where)
+        for groups in beside[1:]:
+            if groups is not None and not isinstance(groups, str) and len(groups) != len(clips):
+                problems.add(f"{where} has {len(clips)} clips and {len(groups)} groups: there must be one a clip")
         kept = [i for i, clip in enumerate(clips) if clip is not None]
         found = [clip for clip in clips if clip is not None]
         if not bad:
@@ -238,6 +242,8 @@ class Skipped:
             skip = ", or give on_bad_clip='skip' to go on without them" if found else ""
             problems.add(f"{what}. Repair or remove them{skip}")
             return found, list(beside)
+        if len(problems.found) > before:  # what belongs to which clip is not known
+            return found, list(beside)
         left = [str(x[i]) if isinstance(x[i], (str, Path)) else f"{i}" for i, c in enumerate(clips) if c is None]
         self.names += left
         warnings.warn(f"{what}. They are left out", UserWarning, stacklevel=4)
@@ -246,8 +252,8 @@ class Skipped:
 
 def _rows(values: Any, kept: list[int]) -> Any:
     """Some of a list, an array or a series."""
-    if values is None:
-        return None
+    if values is None or isinstance(values, str):
+        return values
     if hasattr(values, "iloc"):
         return values.iloc[kept].reset_index(drop=True)
     return values[kept] if hasattr(values, "ndim") else [values[i] for i in kept]

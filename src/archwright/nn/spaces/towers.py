@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from archwright import nn
 from archwright.errors import SpaceError
 from archwright.nn.spaces.stages import ACTIVATIONS, allowed_kernels, named, usually
-from archwright.space import Space, choice, repeat
+from archwright.space import Space, choice, repeat, searchable
 
 __all__ = ["towers"]
 
@@ -45,12 +46,27 @@ def towers(
         *made,
         shapes=[list(piece["shape"]) for piece in given],
         tokens=["vocabulary" in piece for piece in given],
-        fusion=choice("concat", "sum", "product", name="fusion") if len(given) > 1 else "concat",
-        width=usually(32, widths) if len(given) > 1 else widths[0],
+        fusion=_fusion(widths) if len(given) > 1 else "concat",
     )
     layer = nn.LinearBlock(usually(32, widths), activation=act, dropout=choice(0.0, 0.2, name="dropout"))
     behind = named(repeat(layer, (0, depth), name="depth"), "layers")
     return Space(nn.Sequential(named(joined, "towers"), behind, named(head(n_outputs), "head")))
+
+
+def _fusion(widths: Sequence[int]) -> Any:
+    """How towers are joined; only where their results are made equally wide, a width is open."""
+    width = usually(32, widths)
+    return choice("concat", _sum(width), _product(width), name="fusion")
+
+
+@functools.partial(searchable, name="sum")
+def _sum(width: int) -> tuple[str, int]:
+    return "sum", width
+
+
+@functools.partial(searchable, name="product")
+def _product(width: int) -> tuple[str, int]:
+    return "product", width
 
 
 def _tower(piece: dict[str, Any], widths: Sequence[int], depth: int, act: Any) -> Any:
