@@ -15,6 +15,10 @@ Each algorithm trains a supernet over all cells and reads some out; tables know 
 What is told of a run: the accuracy of its pick; the same of the best of its first three, as training these three alone
 would show; which share of all cells is worse than either; Kendall's tau between shared weights and training alone, over
 60 random cells, and among the best fifth of these; the time of the processor, in trainings of one median cell.
+
+Beside it stands what one gets for nothing, a random cell: mean and deviation over all of them. How far picks are above
+is told in deviations of one cell, which no pick can exceed by much where the best cells are near the others, and in
+deviations of a mean of as many random cells as there are seeds, which is the test of whether picks are better.
 """
 
 from __future__ import annotations
@@ -78,6 +82,7 @@ class Cells:
     alone: dict[tuple[int, ...], float]
     epochs: int
 
+    @functools.cached_property
     def training_s(self) -> float:
         """Processor's seconds of training the cell of median accuracy alone: median of three seeds."""
         middle = sorted(self.alone, key=lambda codes: self.alone[codes])[len(self.alone) // 2]
@@ -154,6 +159,7 @@ def run(cells: str, name: str, seed: int, epochs: int, options: dict[str, Any]) 
         "options": options,
         "accuracy": round(truth[0], 4),
         "better_than": better_than(truth[0]),
+        "random": [round(statistics.mean(ordered), 4), round(statistics.pstdev(ordered), 4)],
         "top": round(max(truth[:TOP]), 4),
         "top_better_than": better_than(max(truth[:TOP])),
         "weightless": all(not str(v).startswith("ConvBlock") for v in result.architecture.values()),
@@ -161,7 +167,7 @@ def run(cells: str, name: str, seed: int, epochs: int, options: dict[str, Any]) 
         "tau_top": round(_tau([measured[i] for i in best], [alone[i] for i in best]), 3),
         "gap": None if result.gap is None else round(result.gap, 3),
         "cpu_seconds": round(seconds, 1),
-        "trainings": round(seconds / known.training_s(), 1),
+        "trainings": round(seconds / known.training_s, 1),
         "about": describe(),
     }
 
@@ -170,8 +176,9 @@ def table(runs: Sequence[dict[str, Any]]) -> str:
     """A row a method and setting."""
     lines = [
         table_head(
-            "cells", "method", "epochs", "seeds", "accuracy alone: median (least)", "in the best 2 %",
-            "best of the first 3", "in the best 2 %", "without weights", "tau", "tau, best fifth", "cost in trainings",
+            "cells", "method", "epochs", "seeds", "accuracy alone: median (least)", "a random cell",
+            "picks above it, in deviations of one (of a mean)", "in the best 2 %", "best of the first 3",
+            "in the best 2 %", "without weights", "tau", "tau, best fifth", "cost in trainings",
         )
     ]  # fmt: skip
     kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -183,8 +190,11 @@ def table(runs: Sequence[dict[str, Any]]) -> str:
             values = [r[name] for r in of]
             return f"{statistics.median(values):.3g} ({min(values):.3g})"
 
+        mean, deviation = of[0]["random"]
+        above = (statistics.mean(r["accuracy"] for r in of) - mean) / deviation
         lines.append(row(
             cells, method if options == "{}" else f"{method} {options}", epochs, len(of), said("accuracy"),
+            f"{mean:.3f} ± {deviation:.3f}", f"{above:.2g} ({above * len(of) ** 0.5:.2g})",
             f"{sum(r['better_than'] >= 0.98 for r in of)} of {len(of)}", said("top"),
             f"{sum(r['top_better_than'] >= 0.98 for r in of)} of {len(of)}", sum(r["weightless"] for r in of),
             said("tau"), said("tau_top"), f"{statistics.median(r['trainings'] for r in of):.3g}",
