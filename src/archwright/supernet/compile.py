@@ -11,17 +11,22 @@ from torch import nn
 
 from archwright.errors import ArchwrightError, SpaceError
 from archwright.nn.connect import sequential_flow
+from archwright.nn.tokens import token_flow
 from archwright.space import Space
 from archwright.space.build import Path, build
 from archwright.space.layout import Layout, Scope, inner_scope, label, plain
 from archwright.space.nodes import Call, Choice, Decided, Node, Repeat, Subset
-from archwright.supernet.depth import Chain, Depth
+from archwright.supernet.depth import Chain, Depth, TokenChain
 from archwright.supernet.elastic import Elastic
 from archwright.supernet.mixed import Mixed
 from archwright.supernet.skeleton import Copied, StandIn
 from archwright.supernet.states import SoftStates, is_state_cell
 
 __all__ = ["Tree", "compiled"]
+
+
+CHAINS = {sequential_flow: Chain, token_flow: TokenChain}
+"""What runs one after the other is no place of its own, whatever it is called."""
 
 
 @dataclass
@@ -104,11 +109,11 @@ class _Compile:
             return self._mixed(x, scope, path, name)
         if isinstance(x, Repeat):
             return self._depth(x, scope, path, name)
-        if isinstance(x, Call) and x.function.flow is sequential_flow and self._in_order(x, scope):
+        if isinstance(x, Call) and x.function.flow in CHAINS and self._in_order(x, scope):
             parts = [
                 self.place(v, scope, (*path, i), self._named(name, v, key)) for i, (key, v) in enumerate(x.arguments())
             ]
-            return Chain(parts)
+            return CHAINS[x.function.flow](parts)
         return self._elastic(x, scope, path, name or label(x))
 
     def _in_order(self, x: Call, scope: Scope) -> bool:
