@@ -25,6 +25,9 @@ from archwright.supernet.states import SoftStates, is_state_cell
 __all__ = ["Tree", "compiled"]
 
 
+MOST_OPTIONS = 8
+"""Decisions of more values are numbers, mostly, and change nothing of what a call does with its parts."""
+
 CHAINS = {sequential_flow: Chain, token_flow: TokenChain}
 """What runs one after the other is no place of its own, whatever it is called."""
 
@@ -165,8 +168,18 @@ class _Compile:
                 yield name, value, (*path, name)
 
     def _refuses(self, place: Elastic, x: Any, scope: Scope) -> str | None:
-        """Why a call does not run with stand-ins for modules, if it runs with the modules themselves."""
-        codes = [0] * len(self.layout.decisions)
+        """Why a call does not run with stand-ins for modules, if it runs with the modules themselves.
+
+        What it does with them may depend on its own decisions, whose options are tried one by one.
+        """
+        first = [0] * len(self.layout.decisions)
+        tried = [first]
+        for i in place.own:
+            if (size := self.layout.decisions[i].size) <= MOST_OPTIONS:
+                tried += [[*first[:i], code, *first[i + 1 :]] for code in range(1, size)]
+        return next((reason for codes in tried if (reason := self._refuses_with(place, x, scope, codes))), None)
+
+    def _refuses_with(self, place: Elastic, x: Any, scope: Scope, codes: list[int]) -> str | None:
         with torch.random.fork_rng(devices=[]):
             try:
                 made = place.built(codes)

@@ -283,8 +283,13 @@ class Elastic(nn.Module):
     ) -> nn.Module:
         """A completed module without children, whose weights nobody will read: without values, where that is safe."""
         if self.light:
-            with Weightless():
+            try:
+                with Weightless():
+                    made = self.completed(self.made(own, gates), shape, dtype, in_time=in_time)
+            except RuntimeError:  # it computes with its weights as it is made, or cannot be made at all
                 made = self.completed(self.made(own, gates), shape, dtype, in_time=in_time)
+                self.light = False
+                return made
             parts = list(made.modules())
             self.light = all(type(part).__module__.startswith(OURS) for part in parts)
             if self.light and not any(part._buffers and not isinstance(part, _NormBase) for part in parts):

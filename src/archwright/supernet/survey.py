@@ -64,7 +64,7 @@ class Survey:
         self.inputs: dict[Elastic, Origin] = {}
         self._known: dict[Any, tuple[int, tuple[int, ...], torch.dtype]] = {}
         self._made: dict[Any, nn.Module] = {}
-        self._counted: dict[Any, int] = {}
+        self._told: set[Any] = set()
 
     def start(self) -> None:
         """Begin with another architecture."""
@@ -147,7 +147,9 @@ class Survey:
         if not self.settles:
             return
         found = place.layers(module, own)
-        if not place.groups and any(layer.opaque for layer in found):
+        opaque = (place, tuple(tuple(t.shape) for layer in found if layer.opaque for _, t in layer.tensors()))
+        if not place.groups and opaque[1] and opaque not in self._told:
+            self._told.add(opaque)
             place.groups = self._telling(place, own, origin)
             found = place.layers(module, own)
         if not found:
