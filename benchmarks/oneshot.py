@@ -11,6 +11,7 @@ Each algorithm trains a supernet over all cells and reads some out; tables know 
     python benchmarks/oneshot.py --only spos gdas --seeds 20 --out runs/oneshot.jsonl
     python benchmarks/oneshot.py --cells nasbench201 --only spos gdas --epochs 8 --seeds 5 --out runs/oneshot.jsonl
     python benchmarks/oneshot.py --table runs/oneshot.jsonl
+    python benchmarks/oneshot.py --epoch-costs              # what an epoch of each costs; some minutes
 
 What is told of a run: the accuracy of its pick; the same of the best of its first three, as training these three alone
 would show; which share of all cells is worse than either; Kendall's tau between shared weights and training alone, over
@@ -29,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import bisect
+import contextlib
 import functools
 import json
 import statistics
@@ -69,8 +71,11 @@ METHODS: dict[str, Callable[..., Any]] = {
     "enas": oneshot.enas,
 }
 
-
 TOP = 3
+
+
+class _Enough(Exception):
+    """The steps that are timed are done."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +177,25 @@ def run(cells: str, name: str, seed: int, epochs: int, options: dict[str, Any]) 
     }
 
 
+def epoch_cost(cells: str, name: str, seed: int) -> float:
+    """Processor's time of an epoch, in epochs of the cell of median accuracy alone; the first steps are left out."""
+    known = CELLS[cells]()
+    times: list[float] = []
+
+    def stepped(done: int, total: int) -> None:
+        times.append(time.process_time())
+        if done == total:
+            raise _Enough
+
+    epochs = 2
+    with contextlib.suppress(_Enough):
+        METHODS[name](known.space, known.task, epochs=epochs, seed=seed, stepped=stepped)
+    steps = len(times)
+    quarter = steps // 4
+    seconds = (times[-1] - times[quarter]) / (steps - 1 - quarter) * steps / epochs
+    return seconds / (known.training_s / known.epochs)
+
+
 def table(runs: Sequence[dict[str, Any]]) -> str:
     """A row a method and setting."""
     lines = [
@@ -213,12 +237,19 @@ def main() -> None:
     arguments.add_argument("--options", type=json.loads, default={}, help="of the methods, as JSON")
     arguments.add_argument("--out", type=Path, help="file that runs are appended to")
     arguments.add_argument("--table", type=Path, help="only print the table of such a file")
+    arguments.add_argument("--epoch-costs", action="store_true", help="only print what an epoch of each costs")
     given = arguments.parse_args()
     if given.table:
         print(table([json.loads(line) for line in given.table.read_text().splitlines()]))
         return
     torch.set_num_threads(1)
     print(heading("One-shot algorithms"))
+    if given.epoch_costs:
+        print(table_head("cells", "method", "an epoch, in epochs of the median cell alone"))
+        for name in given.only:
+            costs = [epoch_cost(given.cells, name, given.first_seed + i) for i in range(given.seeds)]
+            print(row(given.cells, name, f"{statistics.median(costs):.1f}"), flush=True)
+        return
     runs = []
     for name in given.only:
         for seed in range(given.first_seed, given.first_seed + given.seeds):
