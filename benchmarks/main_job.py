@@ -256,7 +256,7 @@ METHODS: dict[str, Callable[[Job], Found]] = {
 }
 
 
-BESIDE = ["archwright", "random", "optuna", "cnn", "cnn-long"]
+USUAL = ["archwright", "random", "optuna", "cnn", "cnn-long"]
 
 # Runs
 
@@ -361,16 +361,48 @@ def mean(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.4f}"
 
 
+def beside(records: Sequence[dict[str, Any]], ours: str = "archwright") -> str:
+    """Ours against every other method on the same data, ceiling, length, workers and seed."""
+    columns = ("data", "ceiling", "seconds", "against", "seeds", "ahead, level, behind", "test, ours less theirs")
+    lines = [table_head(*columns, "share of their time until ours validated as well")]
+    names = ("data", "ceiling", "seconds", "workers")
+    for (data, ceiling, length, _), group in grouped(records, names).items():
+        runs = {(r["method"], r["seed"]): r for r in group if r["test"]}
+        for other in dict.fromkeys(method for method, _ in runs if method != ours):
+            seeds = [s for m, s in runs if m == other and (ours, s) in runs]
+            pairs = [(runs[ours, s], runs[other, s]) for s in seeds]
+            if not pairs:
+                continue
+            lead = [a["test"]["mean"] - b["test"]["mean"] for a, b in pairs]
+            counts = sum(d > 0 for d in lead), sum(d == 0 for d in lead), sum(d < 0 for d in lead)
+            each = " ".join(f"{d:+.4f}" for d in lead)
+            shares = " ".join(caught_up(a, b) for a, b in pairs)
+            told = f"{statistics.mean(lead):+.4f} ({each})"
+            lines.append(
+                row(data, ceiling, f"{length:g}", other, len(pairs), ", ".join(map(str, counts)), told, shares)
+            )
+    return "\n".join(lines)
+
+
+def caught_up(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """After which share of the time that another search took to its best trial ours had one as good, on validation."""
+    if not theirs["any_time"]:
+        return ""
+    last_s, value = theirs["any_time"][-1]
+    when = next((s for s, v in ours["any_time"] if v >= value), None)
+    return "never" if when is None else f"{when / last_s:.2f}"
+
+
 def print_table(records: Sequence[dict[str, Any]]) -> None:
     print(heading("The main job"))
-    print(f"Bold: what must be reached was reached on average.\n\n{table(records)}\n")
+    print(f"Bold: what must be reached was reached on average.\n\n{table(records)}\n\n{beside(records)}\n")
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--data", nargs="+", default=list(GOALS), help="names, or files that a search reads")
     arguments.add_argument("--ceiling", nargs="+", help="parameters, as 2k; by default those of the data set")
-    arguments.add_argument("--only", nargs="+", choices=list(METHODS), default=BESIDE, metavar="METHOD")
+    arguments.add_argument("--only", nargs="+", choices=list(METHODS), default=USUAL, metavar="METHOD")
     arguments.add_argument("--seeds", type=int, default=3, help="how many seeds, from --first-seed on")
     arguments.add_argument("--first-seed", type=int, default=0)
     arguments.add_argument("--minutes", type=float, default=5.0)

@@ -207,6 +207,17 @@ def test_fit_on_both_parts_learns_from_more_and_measures_nothing(training, digit
     assert not torch.equal(next(module.parameters()), next(alone.parameters()))
 
 
+def test_fit_on_a_fold_learns_and_is_measured_on_that_division(training, digits, small):
+    train, validation = digits.fold(1)
+    module, measured = training.fit(small, seed=0, epochs=2, fold=1)
+    with torch.no_grad():
+        output = module(validation.inputs)
+    assert measured.metrics["accuracy"] == pytest.approx(digits.score(output, validation.targets)["accuracy"])
+    assert len(train) + len(validation) == len(digits.train) + len(digits.validation)
+    own, _ = training.fit(small, seed=0, epochs=2)
+    assert not torch.equal(next(module.parameters()), next(own.parameters()))
+
+
 def test_a_part_that_fit_does_not_know_is_refused(training, small):
     with pytest.raises(EvaluationError, match=r"'test'.*allowed are 'train'"):
         training.fit(small, seed=0, part="test")

@@ -2,17 +2,19 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
-from archwright.evaluator import Recipe, Training
+from archwright.errors import EvaluationError
+from archwright.evaluator import Context, Recipe, Training
 from archwright.objective import Objectives, maximize
-from archwright.run.finish import Refit, choose, finish
+from archwright.run.finish import Refit, _winner, choose, finish
 from archwright.run.plan import FinalPlan
 from archwright.testing.oneshot import toy_space, toy_task
 from archwright.trial import Measurement, Proposal, Trial
-from archwright.worker import Processes
+from archwright.worker import Job, Processes
 
 OBJECTIVES = Objectives.of(maximize("accuracy"))
 SPACE = toy_space()
@@ -39,6 +41,37 @@ def test_what_there_is_no_time_for_is_left_to_what_there_is_time_for():
     assert first(20.0) == 2  # 2, 7 and 20
     assert first(0.0) == first(-5.0) == 0  # none of any: the best
     assert [t.number for t in choose(everything, OBJECTIVES, 3, 30, 100.0)] == [1, 2]
+
+
+def test_of_equal_scores_the_surer_trial_is_chosen():
+    def unsure(number, accuracy, log_loss):
+        measured = Measurement({"accuracy": accuracy, "log_loss": log_loss}, {"params": 1.0}, seconds=1.0, epochs=4)
+        return Trial(number, Proposal(SOME), "done", measured, (-accuracy,), key=str(number))
+
+    everything = [unsure(0, 1.0, 0.3), unsure(1, 0.9, 0.01), unsure(2, 1.0, 0.1), unsure(3, 1.0, 0.2)]
+    assert [t.number for t in choose(everything, OBJECTIVES, 3)] == [2, 3, 0]
+    again = [[t.measurement] for t in everything]
+    assert _winner(everything, again, OBJECTIVES).number == 2
+    again[3] = [replace(everything[3].measurement, metrics={"accuracy": 1.0, "log_loss": 0.05})]
+    assert _winner(everything, again, OBJECTIVES).number == 3  # by what it was measured to be in the end
+
+
+def test_each_seed_of_a_candidate_is_validated_on_another_part(tmp_path, monkeypatch):
+    task = toy_task()
+    training = Training(SPACE, task, Recipe(epochs=1, precision="float32", layout="contiguous"))
+    given = []
+
+    def fit(architecture, seed, part, epochs, deadline, fold):
+        given.append((part, fold))
+        raise EvaluationError("enough")
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(type(task), "folds", 3)
+    refit = Refit(training, tmp_path, finals_from=8, together=2)
+    for number in range(9):
+        with pytest.raises(EvaluationError, match="enough"):
+            refit(Proposal(SOME, 1), 0, Context(number))
+    assert given == [*(("train", fold) for fold in (0, 0, 1, 1, 2, 2, 0, 0)), ("train+validation", 0)]
 
 
 @pytest.mark.parametrize(("finals", "workers", "threads"), [(1, 2, 2), (2, 2, 1), (1, 4, 4), (2, 5, 2), (1, 1, 1)])
@@ -79,6 +112,10 @@ def test_a_hurried_choice_ends_with_a_network_and_says_its_threads(tmp_path):
     done = Trial(0, Proposal(SOME), "done", measured, (-0.5,), key="a")
     plan = FinalPlan(0, 0, 400, 1, 400, stretch=50.0)
     with Processes(n=2, module="archwright.evaluator.training") as workers:
+        workers.load(training, OBJECTIVES)
+        for number in range(2):  # what a busy machine takes to start them is no part of the choice
+            workers.submit(Job(number, Proposal(SOME, 1), number))
+        assert all(workers.next(300.0) is not None for _ in range(2))
         began = time.monotonic()
         chosen = finish(training, [done], OBJECTIVES, plan, workers=workers, folder=tmp_path, until=began + 12.0)
         assert time.monotonic() - began < 60

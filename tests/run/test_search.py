@@ -61,8 +61,8 @@ def test_the_space_s_default_is_tried_first():
     assert found.trials[0].proposal.origin == "given to begin with"
 
 
-@pytest.mark.parametrize(("ceiling", "first"), [(20, True), (6, False)])
-def test_the_default_is_tried_first_only_within_the_ceilings(ceiling, first):
+@pytest.mark.parametrize(("ceiling", "first"), [(20, 7), (7, 7), (6, 6), (1, 1)])
+def test_under_ceilings_the_widest_narrower_default_that_meets_them_is_tried_first(ceiling, first):
     class Costly:
         def __call__(self, proposal, seed, context=None):
             return aw.Measurement(loss(proposal.architecture), {"params": proposal.architecture["x"]})
@@ -71,10 +71,24 @@ def test_the_default_is_tried_first_only_within_the_ceilings(ceiling, first):
             return {"params": float(architecture["x"])}
 
     goals = [aw.minimize("loss"), aw.at_most(params=ceiling)]
-    found = aw.search(space=HOME, evaluate=Costly(), objectives=goals, trials=4, progress=False)
-    begun = [dict(t.architecture) for t in found.trials]
-    assert ({"x": 7, "y": "c"} in begun) == first
-    assert (begun[0] == {"x": 7, "y": "c"}) == first
+    found = aw.search(space=HOME, evaluate=Costly(), objectives=goals, trials=2, progress=False)
+    assert dict(found.trials[0].architecture) == {"x": first, "y": "c"}
+
+
+def test_a_default_that_no_width_brings_within_the_ceilings_is_left_out():
+    wide = aw.Space({"kind": aw.choice("small", "large", default="large"), "x": aw.integer(0, 9, default=7)})
+
+    class Costly:
+        def __call__(self, proposal, seed, context=None):
+            return aw.Measurement({"loss": 0.0}, self.costs(proposal.architecture, ("params",)))
+
+        def costs(self, architecture, names):
+            return {"params": float(architecture["x"] + (100 if architecture["kind"] == "large" else 0))}
+
+    goals = [aw.minimize("loss"), aw.at_most(params=50)]
+    found = aw.search(space=wide, evaluate=Costly(), objectives=goals, trials=4, progress=False)
+    assert {t.status for t in found.trials} == {"done"}
+    assert {t.architecture["kind"] for t in found.trials} == {"small"}
 
 
 def test_random_search_begins_at_random():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from archwright import task
 from archwright.errors import DataError
@@ -59,3 +60,21 @@ def test_baselines_can_be_traced():
         net(problem.train.inputs[:2])
         traced = torch.fx.symbolic_trace(net)
         assert torch.equal(traced(problem.train.inputs[:4]), net(problem.train.inputs[:4]))
+
+
+@pytest.mark.parametrize("cell", [nn.RNN, nn.GRU, nn.LSTM])
+def test_recurrent_networks_are_counted_without_their_steps(cell):
+    class Reader(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.layer = cell(3, width, 2, batch_first=True, bidirectional=True)
+            self.head = nn.LazyLinear(4)
+
+        def forward(self, x):
+            return self.head(self.layer(x)[0])
+
+    net = fitted(Reader, (200_000, 3), 5_000)  # step by step, as torch alone counts, this takes hours
+    net(torch.zeros(2, 5, 3))
+    count = sum(p.numel() for p in net.parameters())
+    width = net.layer.hidden_size
+    assert count == parameters(lambda: Reader(width), (7, 3)) <= 5_000 < parameters(lambda: Reader(width + 1), (7, 3))

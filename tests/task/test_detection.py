@@ -383,3 +383,63 @@ def test_files_of_boxes_that_cannot_be_read_are_named(name, text, said, tmp_path
         tasks.load(tmp_path / name if name == "a.json" else tmp_path)
     assert said in str(raised.value)
     assert name.split("/")[-1] in str(raised.value)
+
+
+def arrays(images, boxes, labels, form):
+    """The same in arrays: boxes and labels side by side, filled up with what is no box, or one after another."""
+    counts = np.array([len(some) for some in boxes])
+    if form == "one after another":
+        flat = np.array([box for some in boxes for box in some], dtype=float)
+        called = np.array([label for some in labels for label in some])
+        return {"x": images, "boxes": flat, "labels": called, "counts": counts}
+    corners = np.full((len(images), counts.max() + 1, 4), np.nan)
+    called = np.full(corners.shape[:2], "nothing")
+    for i, (some, kinds) in enumerate(zip(boxes, labels, strict=True)):
+        if some:
+            corners[i, : len(some)], called[i, : len(some)] = some, kinds
+    return {"x": images, "boxes": corners, "labels": called, "counts": counts}
+
+
+@pytest.mark.parametrize("form", ["side by side", "one after another"])
+def test_arrays_of_all_boxes_are_those_of_each_image(form, tmp_path):
+    lists, given = Detection(*scenes()), arrays(*scenes(), form)
+    assert Detection(**given).fingerprint == lists.fingerprint
+    np.savez(tmp_path / "scenes.npz", **given)
+    read = tasks.load(tmp_path / "scenes.npz")
+    assert isinstance(read, Detection)
+    assert (read.name, read.fingerprint) == ("scenes", lists.fingerprint)
+    held = {f"{name}_{part}": a for part in ("validation", "test") for name, a in arrays(*scenes(9, 1), form).items()}
+    np.savez(tmp_path / "parts.npz", **given, **held)
+    parts = tasks.load(tmp_path / "parts.npz", kind="detection")
+    assert parts.sizes == {"train": 30, "validation": 9, "test": 9}
+    assert parts.describe()["official_test"]
+    official = Detection(*scenes(), validation=scenes(9, 1), test=scenes(9, 1))
+    assert parts.fingerprint == official.fingerprint
+
+
+def test_arrays_without_counts_have_as_many_boxes_in_each_image(tmp_path):
+    images, _, _ = scenes(90)
+    boxes, labels = np.tile([[2.0, 2, 9, 9], [12, 3, 20, 9]], (90, 1, 1)), np.tile([3, 5], (90, 1))
+    np.savez(tmp_path / "two.npz", x=images, boxes=boxes, labels=labels, group=np.arange(90) % 2)
+    task = tasks.load(tmp_path / "two.npz", validation_share=0.5, test_share=0.4)
+    assert task.describe()["classes"] == ["3", "5"]
+    assert task.describe()["class_counts"] == [len(task.train)] * 2
+    assert task.groups.labels == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"counts": np.zeros((30, 2), int)}, "counts have shape (30, 2): allowed is (n,)"),
+        ({"counts": np.full(30, 9)}, "counts are of 30 images and up to 9, boxes of 30 and up to 4"),
+        ({"labels": np.zeros(30)}, "labels (30,): with counts, allowed are (n, most, 4)"),
+        ({"boxes": np.zeros((5, 4)), "labels": np.zeros(5)}, "boxes, and there are 5: they must agree"),
+        ({"boxes": None}, "boxes missing. Save it with numpy.savez(path, x=..., boxes=..., labels=...), and x_test="),
+    ],
+)
+def test_arrays_that_do_not_agree_are_told(change, said, tmp_path):
+    given = {k: v for k, v in {**arrays(*scenes(), "side by side"), **change}.items() if v is not None}
+    np.savez(tmp_path / "scenes.npz", **given)
+    with pytest.raises(DataError) as raised:
+        tasks.load(tmp_path / "scenes.npz", kind="detection")
+    assert said in str(raised.value)

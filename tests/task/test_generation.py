@@ -125,6 +125,26 @@ def test_features_are_the_same_in_every_process_and_travel_trained():
     assert wide(torch.rand(2, 3, 6, 9)).isfinite().all()
 
 
+def test_features_are_learnt_when_the_task_is_made_and_never_by_a_worker(monkeypatch):
+    task = TestImageGeneration().make()
+    assert task.describe()["features_learn"] == "classes"
+    assert task.describe()["features_seed"] == 0
+    seen = task.features(task.validation.targets)
+
+    def refused(*_):
+        raise AssertionError("trained anew")
+
+    monkeypatch.setattr("archwright.task.features._train", refused)
+    monkeypatch.setattr("archwright.task.features._trained", {})  # as it is in a fresh process
+    with pytest.raises(AssertionError, match="trained anew"):
+        TestImageGeneration().make()
+    away = pickle.loads(pickle.dumps(task))
+    assert torch.equal(away.features(away.validation.targets), seen)
+    space, architecture = small(away)
+    measured = Training(space, away, QUICK, device="cpu")(Proposal(architecture, epochs=1), 0)
+    assert measured.metrics["frechet"] > 0
+
+
 def test_each_network_descends_its_own_loss_and_leaves_the_other_alone():
     task = TestImageGeneration().make()
     network = materialize(task.baseline(8), task.input_shape)

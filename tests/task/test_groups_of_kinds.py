@@ -1,12 +1,16 @@
-"""Groups where a sample is an image with masks or boxes, a pair of texts, or a window of one of several series."""
+"""Groups where a sample is an image with masks or boxes, a pair of texts, a clip, or a window of one of many series."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.io import wavfile
 
+import archwright as aw
+from archwright import task as tasks
 from archwright.errors import DataError
-from archwright.task import Detection, Forecasting, Segmentation, Translation
+from archwright.evaluator import Recipe
+from archwright.task import Detection, Forecasting, Segmentation, SpeechRecognition, Translation
 
 N = 200
 MAKER = np.where(np.arange(N) % 3 == 0, "old", "new")
@@ -84,6 +88,99 @@ def test_pairs_of_texts_keep_their_groups_and_long_ones_leave_theirs_behind():
     assert "gap_nats" in task.metrics
     with pytest.raises(DataError, match="no column 'maker'"):
         Translation.from_table(frame, group="maker")
+
+
+RATE = 4000
+SPEAKER = np.where(np.arange(90) % 4 < 2, "Ann", "Bob")
+
+
+def clips(n=90):
+    """Clips of hiss, the first sample of each being its number in thousandths."""
+    made = [0.01 * np.random.default_rng(i).normal(size=1200 + 10 * i) for i in range(n)]
+    for i, clip in enumerate(made):
+        clip[0] = i / 1000
+    return made, [f"number {i}" for i in range(n)]
+
+
+def speakers(task, part):
+    """Who speaks, by the group of each clip, and by its number."""
+    found = [task.groups.labels[g] for g in part.groups]
+    return found, SPEAKER[(1000 * part.inputs[:, 0, 0]).round().long().tolist()].tolist()
+
+
+SHARES = {"validation_share": 0.5, "test_share": 0.4}
+
+
+def test_clips_keep_their_speakers_and_long_ones_leave_theirs_behind():
+    pytest.importorskip("jiwer")
+    x, y = clips()
+    task = SpeechRecognition(x, y, sample_rate=RATE, group=SPEAKER, seconds=2000 / RATE, **SHARES)
+    assert task.describe()["too_long_for_training"] > 0
+    for part in (task.train, task.validation, task.train_and_validation(), task.open_test()):
+        found, right = speakers(task, part)
+        assert found == right
+    part = task.validation
+    output = torch.randn(len(part), task.n_outputs, 40, generator=torch.Generator().manual_seed(0))
+    told = task.score(output, part.targets, groups=part.groups)
+    own = [task.score(output[part.groups == g], part.targets[part.groups == g]) for g in (0, 1)]
+    assert told["gap_wer"] == pytest.approx(abs(own[0]["wer"] - own[1]["wer"]))
+    assert told["gap_cer"] == pytest.approx(abs(own[0]["cer"] - own[1]["cer"]))
+    held = {"x_test": x[:25], "y_test": y[:25], "group_test": SPEAKER[:25][::-1]}
+    task = SpeechRecognition(x, y, sample_rate=RATE, group=SPEAKER, validation_share=0.5, **held)
+    assert [task.groups.labels[g] for g in task.open_test().groups] == SPEAKER[:25][::-1].tolist()
+
+
+def test_speakers_are_a_column_or_folders(tmp_path):
+    pytest.importorskip("jiwer")
+    x, y = clips()
+    for i, (clip, text, who) in enumerate(zip(x, y, SPEAKER, strict=True)):
+        (tmp_path / "said" / who / "day").mkdir(parents=True, exist_ok=True)
+        wavfile.write(tmp_path / "said" / who / "day" / f"{i:02}.wav", RATE, clip.astype(np.float32))
+        (tmp_path / "said" / who / "day" / f"{i:02}.txt").write_text(text)
+    names = [f"said/{who}/day/{i:02}.wav" for i, who in enumerate(SPEAKER)]
+    pd.DataFrame({"clip": names, "text": y, "who": SPEAKER}).to_csv(tmp_path / "clips.csv", index=False)
+    table = tasks.load(tmp_path / "clips.csv", kind="speech", group="who", **SHARES)
+    folder = tasks.load(tmp_path / "said", kind="speech", group="folder", **SHARES)
+    assert (table.groups.name, folder.groups.name) == ("who", "folder")
+    for task in (table, folder):
+        for part in (task.train, task.validation, task.open_test()):
+            found, right = speakers(task, part)
+            assert found == right
+    (tmp_path / "said" / "Ann" / "day" / "01.wav").write_bytes(b"nothing")
+    with pytest.warns(UserWarning, match="1 of 90 clips"):
+        less = tasks.load(tmp_path / "said", kind="speech", group="folder", on_bad_clip="skip", **SHARES)
+    found, right = speakers(less, less.train)
+    assert found == right
+    with pytest.raises(DataError, match="group is 'who': allowed for a folder of sounds is 'folder'"):
+        tasks.load(tmp_path / "said", kind="speech", group="who")
+    (tmp_path / "said" / "loose.txt").write_text("number 0")
+    wavfile.write(tmp_path / "said" / "loose.wav", RATE, x[0].astype(np.float32))
+    with pytest.raises(DataError, match=r"1 sound files, such as .*loose\.wav', lie in no folder within"):
+        tasks.load(tmp_path / "said", kind="speech", group="folder")
+    with pytest.raises(DataError, match="the table has no column 'speaker'"):
+        tasks.load(tmp_path / "clips.csv", kind="speech", group="speaker")
+
+
+@pytest.mark.slow
+def test_the_gap_of_wrong_words_is_a_goal_and_a_ceiling():
+    pytest.importorskip("jiwer")
+    x, y = clips()
+    task = SpeechRecognition(x, y, sample_rate=RATE, group=SPEAKER, **SHARES)
+    goals = [aw.minimize("wer"), aw.minimize("gap_wer"), aw.at_most(gap_wer=0.5)]
+    recipe = Recipe.suiting(task, epochs=1, precision="float32", layout="contiguous")
+    result = aw.search(task, objectives=goals, trials=1, recipe=recipe, progress=False)
+    (trial,) = result.trials
+    metrics = trial.measurement.metrics
+    assert trial.scores == (metrics["wer"], metrics["gap_wer"])
+    assert trial.violation == max(0.0, metrics["gap_wer"] / 0.5 - 1)
+    own = [result.by_group[who]["wer"] for who in ("Ann", "Bob")]
+    assert result.test["gap_wer"]["mean"] == pytest.approx(abs(own[0] - own[1]))
+
+
+def test_kinds_without_groups_say_so(tmp_path):
+    (tmp_path / "text.txt").write_text("to be or not to be " * 200)
+    with pytest.raises(DataError, match=r"groups are not compared by LanguageModelling, .* leave group out"):
+        tasks.load(tmp_path / "text.txt", group="speaker")
 
 
 def shops(lengths):

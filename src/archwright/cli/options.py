@@ -175,7 +175,11 @@ Season = Annotated[int | None, _option("Rows in a season. Default: as is usual f
 Time = Annotated[str | None, _option("The column of times. Default: the first with dates.", "COLUMN", _DATA)]
 Group = Annotated[
     str | None,
-    _option("The column that tells several series apart; else that of groups to compare.", "COLUMN", _DATA),
+    _option(
+        "The column that tells several series apart; else that of groups to compare. Of speech in a folder: 'folder'.",
+        "COLUMN",
+        _DATA,
+    ),
 ]
 User = Annotated[
     str | None, _option("The column of users, of ratings or clicks. Default: by its name.", "COLUMN", _DATA)

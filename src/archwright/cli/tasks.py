@@ -31,7 +31,8 @@ FILES = {
     "folder/ of .wav, .flac, ...": "one folder of sounds a class; or train/ and test/ with these",
     "folder/images, folder/masks": "files of the same names; or these in train/, val/ and test/",
     "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
-    "(n, f); sounds (n, t) with a sample_rate; x_test, y_test; group",
+    "(n, f); sounds (n, t) with a sample_rate; x_test, y_test; group; "
+    "boxes with labels and counts",
     "name.json, folder/": "boxes around things, as COCO, Pascal VOC or YOLO keep them",
     "folder/nodes.csv, folder/edges.csv": "a graph: id, features, label and split of each node; two nodes an edge",
     "name.txt": "a text: a language model, which goes on with what is begun",
@@ -69,11 +70,11 @@ KINDS = (
     Kind("sequences", "SequenceClassification", CLASSES, ".npz, arrays"),
     Kind(
         "audio", "AudioClassification", CLASSES,
-        "a folder of sounds, .csv, .parquet with their names, .npz, arrays, lists",
+        "a folder of sounds, .csv, .parquet with their names, .npz, arrays, lists, a Hugging Face data set",
     ),
     Kind(
         "speech", "SpeechRecognition", ("wer", "cer"),
-        "a folder of sounds with a .txt beside each, .csv, .parquet with files and texts, arrays and texts",
+        "a folder of sounds with a .txt beside each, .csv, .parquet with files and texts, lists, Hugging Face data",
     ),
     Kind("classification", "TabularClassification", CLASSES, ".csv, .parquet, .npz, a DataFrame, arrays"),
     Kind("regression", "TabularRegression", QUANTITIES, ".csv, .parquet, .npz, a DataFrame, arrays"),
@@ -93,7 +94,7 @@ KINDS = (
     ),
     Kind(
         "detection", "Detection", ("map50", "map"),
-        "a folder of images with boxes beside them, a .json as of COCO, arrays",
+        "a folder of images with boxes beside them, a .json as of COCO, .npz, arrays",
     ),
     Kind(
         "recommendation", "Recommendation", QUANTITIES,

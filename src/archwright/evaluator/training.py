@@ -96,7 +96,7 @@ class Training:
                 checkpoint.save(checkpoint.path_of(context.folder, context.number), state, proposal.architecture)
             except OSError as error:  # the measurement is good all the same
                 extra["not_saved"] = str(error)
-        _, metrics = self._kept(state)
+        _, metrics = self._kept(state, self._on_device("validation"))
         return self._measurement(state, metrics, started, before, extra)
 
     def costs(self, architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
@@ -110,6 +110,7 @@ class Training:
         part: Literal["train", "train+validation"] = "train",
         epochs: int | None = None,
         deadline: float | None = None,
+        fold: int = 0,
     ) -> tuple[nn.Module, Measurement]:
         """Train one architecture and give back the network.
 
@@ -120,6 +121,7 @@ class Training:
                 weights (or their average, where the recipe has one) are kept, and there are no metrics.
             epochs: How long; the recipe's epochs by default.
             deadline: When to end, on the clock of `time.monotonic`.
+            fold: Which division of training and validation part, with ``"train"``; see `Task.fold`.
 
         Returns:
             The network (evaluation mode, float32, contiguous, on the CPU, no lazy layers), and its measurement.
@@ -130,19 +132,25 @@ class Training:
         if part not in ("train", "train+validation"):
             raise EvaluationError(f"fit(part={part!r}) is unknown: allowed are 'train' and 'train+validation'")
         started = time.monotonic()
+        if part == "train+validation":
+            learnt, validation = self._on_device(part), None
+        elif fold:
+            learnt, validation = (half.to(self._device) for half in self.task.fold(fold))
+        else:
+            learnt, validation = self._on_device(part), self._on_device("validation")
         with seeded(derived(seed, 0), self._device):
             state = self._begin(architecture)
             train(
                 state,
                 self.task,
                 self.recipe,
-                self._on_device(part),
-                self._on_device("validation") if part == "train" else None,
+                learnt,
+                validation,
                 epochs=self.recipe.epochs if epochs is None else epochs,
                 seed=seed,
                 deadline=deadline,
             )
-        module, metrics = self._kept(state)
+        module, metrics = self._kept(state, validation)
         return _plain(deployed(module)), self._measurement(state, metrics, started, 0, {})
 
     def _begin(self, architecture: Architecture) -> State:
@@ -167,13 +175,12 @@ class Training:
             )
         return {"continued_from_epoch": state.epoch}
 
-    def _kept(self, state: State) -> tuple[nn.Module, dict[str, float]]:
+    def _kept(self, state: State, validation: Part | None) -> tuple[nn.Module, dict[str, float]]:
         """The network with the weights to keep, and all its metrics on validation, if that was measured."""
         module = state.measured
-        if state.best is None:
+        if state.best is None or validation is None:
             return module, {}
         module.load_state_dict(state.best.weights)
-        validation = self._on_device("validation")
         kept = observed(module, self.task, validation.inputs, self.recipe.layout)
         return module, self.task.score(kept, validation.targets, groups=validation.groups)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,17 +59,18 @@ def pareto_front(trials: Iterable[Trial]) -> list[Trial]:
     return [within[i] for i in sorted(front, key=lambda i: (tuple(scores[i]), within[i].number))]
 
 
-def ranked(trials: Iterable[Trial]) -> list[Trial]:
+def ranked(trials: Iterable[Trial], *, tie: Callable[[Trial], float] = lambda trial: 0.0) -> list[Trial]:
     """The order of a leaderboard, best first.
 
     One goal: by score. Several: by front, and within a front the lonelier first (NSGA-II's order). Then those
-    above a ceiling, least first, and failed trials last. Equal trials keep the order of their numbers.
+    above a ceiling, least first, and failed trials last. Equal trials come in the order of `tie`, the least first,
+    and then of their numbers.
 
     Scores after different numbers of epochs cannot be compared. So those that were to train longest come first
     (`Proposal.epochs`; None is as long as the longest), each length in its own order: who was trained for long was
     chosen for it among those who were not.
     """
-    listed = sorted(trials, key=lambda t: t.number)
+    listed = sorted(trials, key=lambda t: (tie(t), t.number))
     rest = [t for t in listed if _excess(t) != 0]
     order: list[Trial] = []
     for within in _by_length([t for t in listed if _excess(t) == 0]):

@@ -14,7 +14,7 @@ from archwright.errors import EvaluationError
 from archwright.evaluator import Context
 from archwright.objective import GAP, Objectives, best, minimize, ranked
 from archwright.run.loop import CHOOSING, evaluation_seed, violation_of
-from archwright.run.plan import MARGIN, FinalPlan
+from archwright.run.plan import MARGIN, FinalPlan, worthwhile
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 
@@ -37,12 +37,14 @@ LATE = 0.3
 class Refit:
     """An evaluator that trains anew and keeps the network.
 
-    Trials numbered below `finals_from` train on the training part and are measured on validation; the others
-    train on both parts together, by so many threads.
+    Trials numbered below `finals_from` train on the training part and are measured on validation: the first `together`
+    on the task's own division of the two, the next on another, and so on (`Task.fold`). The others train on both parts
+    together, by so many threads.
     """
 
-    def __init__(self, training: Training, folder: Path, finals_from: int, threads: int = 1):
+    def __init__(self, training: Training, folder: Path, finals_from: int, together: int = 1, threads: int = 1):
         self.training, self.folder, self.finals_from, self.threads = training, folder, finals_from, threads
+        self.together = together
 
     def __call__(self, proposal: Proposal, seed: int, context: Context | None = None) -> Measurement:
         """Train, write the weights to ``folder/<number>.pt``, and measure."""
@@ -55,7 +57,10 @@ class Refit:
         try:
             if final and self.threads > 1:
                 torch.set_num_threads(self.threads)
-            module, measured = self.training.fit(proposal.architecture, seed, part, proposal.epochs, context.deadline)
+            fold = 0 if final else context.number // self.together % self.training.task.folds
+            module, measured = self.training.fit(
+                proposal.architecture, seed, part, proposal.epochs, context.deadline, fold
+            )
         finally:
             torch.set_num_threads(before)
         if final:
@@ -86,22 +91,23 @@ def choose(
 ) -> list[Trial]:
     """The trials to train again: the best of the leaderboard and, with several goals, the front's knee.
 
-    Where none is within a ceiling on what training alone tells, those nearest to it: better a network that says so than
-    none. Where time is short, those are left out that it would train for fewer than half as many epochs as another:
-    what they are ahead by after a brief training, they lose in the final one.
+    Of equal scores, of which small validation parts give many, those come first that are surer of what is right: by
+    their log loss, where it is measured. Where none is within a ceiling on what training alone tells, those nearest to
+    it: better a network that says so than none. Where time is short, those are left out that it would train for fewer
+    than half as many epochs as another: what they are ahead by after a brief training, they lose in the final one.
 
     Args:
         trials: Of the search.
         objectives: What better means.
         candidates: How many, one at least.
-        full: Epochs of a full training.
+        full: Epochs of a final training beyond which more bring little.
         seconds: For a final training; None for as long as it takes.
     """
     done = [t for t in trials if t.status == "done"]
     if seconds is not None:
         epochs = {t.number: _affordable(t, full, seconds) for t in done}
         done = [t for t in done if 2 * epochs[t.number] >= max(epochs.values())]
-    order = list(ranked([t for t in done if t.violation == 0] or done))
+    order = list(ranked([t for t in done if t.violation == 0] or done, tie=_doubt))
     if len(objectives.goals) > 1 and order:
         knee = best(order)
         order = [knee, *order] if knee is not None else order
@@ -111,8 +117,13 @@ def choose(
     return list(distinct.values())[: max(1, candidates)]
 
 
+def _doubt(trial: Trial) -> float:
+    """How unsure a trial was of what is right on validation; all alike where that was not measured."""
+    return trial.measurement.metrics.get("log_loss", 0.0) if trial.measurement else 0.0
+
+
 def _affordable(trial: Trial, full: int, seconds: float) -> float:
-    """For how many epochs of a full training there is time, at the pace of this trial."""
+    """For how many epochs of a final training there is time, at the pace of this trial."""
     m = trial.measurement
     return full if m is None or not m.epochs or not m.seconds else min(full, max(0.0, seconds) * m.epochs / m.seconds)
 
@@ -148,12 +159,12 @@ def finish(
     """
     began = time.monotonic()
     left = None if until is None else MARGIN * (until - time.monotonic())
-    picked = choose(trials, objectives, plan.candidates, plan.epochs, left)
+    picked = choose(trials, objectives, plan.candidates, worthwhile(plan.epochs, plan.stretch), left)
     if not picked:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     jobs = plan.seeds * len(picked) if plan.candidates and len(picked) > 1 else 0
-    workers.load(Refit(training, folder, jobs), TRAINED)
+    workers.load(Refit(training, folder, jobs, len(picked)), TRAINED)
     candidates = [
         Job(
             n,
@@ -187,7 +198,7 @@ def finish(
         for i in range(plan.finals)
     ]
     if plan.threads > 1:
-        workers.load(Refit(training, folder, jobs, plan.threads), TRAINED)
+        workers.load(Refit(training, folder, jobs, threads=plan.threads), TRAINED)
     trained = [o for o in _collect(workers, finals, step, "final").values() if o.status == "done"]
     if not trained:
         raise EvaluationError("the final training failed with every seed; the trials are kept: resume to try again")
@@ -248,19 +259,11 @@ def _winner(picked: Sequence[Trial], validated: Sequence[Sequence[Any]], objecti
             told = [_with_costs(m, trial) for m in measured]
             scores = np.mean([objectives.scores(m) for m in told], axis=0)
             metrics = {name: float(np.mean([m.metrics[name] for m in told])) for name in told[0].metrics}
-            over = violation_of(objectives, replace(told[0], metrics=metrics))
-            means.append(
-                Trial(
-                    trial.number,
-                    trial.proposal,
-                    "done",
-                    trial.measurement,
-                    tuple(scores.tolist()),
-                    over,
-                    key=trial.key,
-                )
-            )
-    chosen = best(means) or (ranked(means)[0] if means else None)
+            mean = replace(told[0], metrics=metrics)
+            over = violation_of(objectives, mean)
+            means.append(Trial(trial.number, trial.proposal, "done", mean, tuple(scores.tolist()), over, key=trial.key))
+    knee = best(means) if len(objectives.goals) > 1 else None
+    chosen = knee or next(iter(ranked(means, tie=_doubt)), None)
     return next(t for t in picked if chosen is None or t.number == chosen.number)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-__all__ = ["FinalPlan", "final_plan", "search_epochs", "search_share"]
+__all__ = ["FinalPlan", "final_plan", "search_epochs", "search_share", "worthwhile"]
 
 SEARCH_SHARE = 0.5
 """The share of a time budget that trials get; the rest is for retraining candidates and for the final training."""
@@ -15,6 +15,9 @@ SMALLEST_SHARE = 0.25
 WANTED_TRIALS = 40
 FEW_TRIALS = 20
 FEWEST_EPOCHS = 4
+
+WORTH = 3
+"""Full trainings that a final one should be as long as: under a tight ceiling that is worth more than candidates."""
 
 MARGIN = 0.9
 """The share of the time left that is planned for: paces differ, and files are to be written."""
@@ -30,6 +33,11 @@ def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> in
     (36, 60)
     """
     return int(max(min(FEWEST_EPOCHS, full), min(full, seconds * workers / (WANTED_TRIALS * epoch_s))))
+
+
+def worthwhile(full: int, stretch: float) -> int:
+    """Epochs of a final training beyond which more bring little: three full trainings, where so many help at all."""
+    return int(min(WORTH, stretch) * full)
 
 
 def search_share(seconds: float, workers: int, epoch_s: float) -> float:
@@ -48,7 +56,7 @@ class FinalPlan:
 
     Args:
         candidates: How many of the best trials are trained again, on the training part; 0 believes the search.
-        seeds: With how many seeds each.
+        seeds: With how many seeds each, and on as many divisions of training and validation part where there are some.
         epochs: How long each of these trainings is.
         finals: With how many seeds the chosen one is trained on training and validation part together.
         final_epochs: How long each of those is.
@@ -86,9 +94,9 @@ class FinalPlan:
 def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float, *, stretch: float = 5.0) -> FinalPlan:
     """The final choice that makes the most of `seconds`.
 
-    A final training of three times the full length comes first: under a tight ceiling that is worth more than a
-    closer look at candidates whose validation scores differ by less than their noise. Time that is still left goes
-    into candidates, seeds, and a longer training yet.
+    A `worthwhile` final training comes first: under a tight ceiling that is worth more than a closer look at candidates
+    whose validation scores differ by less than their noise. Time that is still left goes into candidates, seeds, and a
+    longer training yet.
 
     >>> final_plan(60, workers=2, seconds=150, epoch_s=0.25)
     FinalPlan(candidates=4, seeds=2, epochs=60, finals=2, final_epochs=300)
@@ -102,8 +110,8 @@ def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float, *
         return FinalPlan(4, 2, full, 4, full, stretch)
     longest = int(stretch * full)
     room = MARGIN * seconds / epoch_s  # epochs that one worker can train
-    for wanted in sorted({min(times * full, longest) for times in (1, 2, 3)}, reverse=True):
-        for candidates, seeds, finals in ((4, 2, 4), (4, 2, 2), (3, 1, 4), (3, 1, 2), (2, 1, 2)):
+    for wanted in sorted({min(times * full, longest) for times in range(1, WORTH + 1)}, reverse=True):
+        for candidates, seeds, finals in ((4, 4, 4), (4, 2, 4), (4, 2, 2), (3, 1, 4), (3, 1, 2), (2, 1, 2)):
             spent = -(-candidates * seeds // workers) * full
             epochs = int((room - spent) / -(-finals // workers))
             if epochs >= wanted:

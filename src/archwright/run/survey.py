@@ -18,6 +18,9 @@ __all__ = ["Survey", "survey"]
 
 ALWAYS = ("params", "macs")
 
+WIDE = 5
+"""Whole numbers of so many values are widths, by which networks are made smaller without changing their shape."""
+
 LONGEST_WALK_S = 6.0
 """How long an architecture that meets the ceilings is looked for, before it is said that nothing does."""
 
@@ -98,14 +101,35 @@ def survey(
 
 
 def _default(space: Space, known, names, objectives: Objectives) -> list[Architecture]:  # type: ignore[no-untyped-def]
-    """The space's default, if it has one that can be built and meets the ceilings."""
+    """The space's default; where it exceeds the ceilings, the widest narrower one that does not, if there is one."""
     default = space.default
     if default is None:
         return []
-    try:
-        return [default] if objectives.violation(known(default, names)) == 0 else []
-    except ArchwrightError:
-        return []
+
+    def fits(steps: int) -> bool:
+        try:
+            return objectives.violation(known(_narrower(space, default, steps), names)) == 0
+        except ArchwrightError:
+            return False
+
+    lo, hi = 0, max((len(d.values) for d in space.decisions), default=0)
+    while lo < hi:
+        middle = (lo + hi) // 2
+        lo, hi = (lo, middle) if fits(middle) else (middle + 1, hi)
+    narrower = _narrower(space, default, lo)
+    return [narrower] if narrower in space and fits(lo) else []
+
+
+def _narrower(space: Space, architecture: Architecture, steps: int) -> Architecture:
+    """All of its widths so many steps lower in their lists: whole numbers from five and more, as widths are."""
+    values = dict(architecture)
+    switches = {parent for d in space.decisions for parent, _ in d.conditions}
+    for i, d in enumerate(space.decisions):
+        whole = len(d.values) >= WIDE and all(type(v) is int for v in d.values)
+        if d.name in values and whole and i not in switches:
+            order = sorted(d.values)
+            values[d.name] = order[max(0, order.index(values[d.name]) - steps)]
+    return space.architecture(values)
 
 
 def _used(objectives: Objectives, costs: Mapping[str, float]) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from archwright.errors import DataError
 from archwright.task.reading import image_files
 
-__all__ = ["Annotated", "holds_boxes", "read_boxes", "read_coco", "read_voc", "read_yolo"]
+__all__ = ["Annotated", "by_image", "holds_boxes", "read_boxes", "read_coco", "read_voc", "read_yolo"]
 
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -37,8 +37,46 @@ class Annotated:
 
 
 def holds_boxes(path: Path) -> bool:
-    """Whether a folder looks like one of the three kinds."""
+    """Whether a folder looks like one of the three kinds, or an ``.npz`` file has boxes; a broken one has none."""
+    if path.is_file():
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return "boxes" in file
+        except Exception:  # whoever reads it next says what is wrong
+            return False
     return _is_voc(path) or _is_yolo(path) or bool(_coco_files(path))
+
+
+def by_image(boxes: Any, labels: Any, counts: Any, where: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Boxes and labels of each image, of arrays that hold those of all.
+
+    Args:
+        boxes: (n, most, 4), of which the first `counts` of each image are boxes and the rest is anything; or (total,
+            4), those of the first image first.
+        labels: (n, most) or (total,) likewise.
+        counts: (n,), how many boxes each image has.
+        where: What to call them in messages.
+    """
+    boxes, labels, counts = (np.asarray(given) for given in (boxes, labels, counts))
+    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (len(counts) and counts.min() < 0):
+        raise DataError(f"{where}: counts have shape {counts.shape}: allowed is (n,), how many boxes each image has")
+    padded = boxes.ndim == 3
+    if boxes.ndim not in (2, 3) or boxes.shape[-1] != 4 or labels.shape != boxes.shape[:-1]:
+        raise DataError(
+            f"{where}: boxes have shape {boxes.shape} and labels {labels.shape}: with counts, allowed are (n, most, 4) "
+            f"and (n, most), or (total, 4) and (total,)"
+        )
+    if padded and (len(boxes) != len(counts) or counts.max(initial=0) > boxes.shape[1]):
+        raise DataError(
+            f"{where}: counts are of {len(counts)} images and up to {counts.max(initial=0)}, boxes of {len(boxes)} and "
+            f"up to {boxes.shape[1]}: they must agree"
+        )
+    if not padded and counts.sum() != len(boxes):
+        raise DataError(f"{where}: counts say {counts.sum()} boxes, and there are {len(boxes)}: they must agree")
+    if padded:
+        return [b[:k] for b, k in zip(boxes, counts, strict=True)], [s[:k] for s, k in zip(labels, counts, strict=True)]
+    ends = np.cumsum(counts)[:-1]
+    return np.split(boxes, ends), np.split(labels, ends)
 
 
 def read_boxes(path: str | Path) -> dict[str, Annotated]:

@@ -21,7 +21,7 @@ from archwright.task.clips import AudioInputs, clips_at_one_rate, files_of, usua
 from archwright.task.groups import Groups
 from archwright.task.preparation import Preparation
 from archwright.task.problems import Problems
-from archwright.task.sounds import BadClip, Clip, clip_list, sound_column, usual_rate
+from archwright.task.sounds import BadClip, Clip, clip_list, sound_column, unreadable, usual_rate
 from archwright.task.sounds import labelled_files as labelled_sounds
 from archwright.task.table import as_frame
 from archwright.task.task import Augmentation, Part, Task
@@ -64,6 +64,7 @@ class AudioClassification(Task):
     """
 
     default_space = "audio"
+    exchangeable = True
     spaces = ("audio",)
     recipe: Mapping[str, Any] = {"epochs": 30}
 
@@ -221,21 +222,25 @@ class Skipped:
         self, problems: Problems, x: Any, where: str, sample_rate: int | None, *beside: Any
     ) -> tuple[list[Clip], list[Any]]:
         """The clips, and of what stands beside them (one a clip, or None) what is left."""
-        own = Problems()
         x = list(x) if not hasattr(x, "ndim") else x
-        clips = clip_list(x, where, own, sample_rate)
+        read = problems.of(clip_list, x, where, sample_rate)
+        if read is None:
+            return [], list(beside)
+        clips, bad = read
         if beside and beside[0] is not None:
             problems.of(check_lengths, clips, beside[0], where)
         kept = [i for i, clip in enumerate(clips) if clip is not None]
         found = [clip for clip in clips if clip is not None]
-        if self.on_bad_clip == "stop" or not found or len(found) == len(clips):
-            for message in own.found:
-                problems.add(message)
+        if not bad:
+            return found, list(beside)
+        what = unreadable(bad, len(clips))
+        if self.on_bad_clip == "stop" or not found:
+            skip = ", or give on_bad_clip='skip' to go on without them" if found else ""
+            problems.add(f"{what}. Repair or remove them{skip}")
             return found, list(beside)
         left = [str(x[i]) if isinstance(x[i], (str, Path)) else f"{i}" for i, c in enumerate(clips) if c is None]
         self.names += left
-        shown = "; ".join(own.found[:5]) + (" ..." if len(own.found) > 5 else "")
-        warnings.warn(f"{len(left)} of {len(clips)} clips are left out: {shown}", UserWarning, stacklevel=4)
+        warnings.warn(f"{what}. They are left out", UserWarning, stacklevel=4)
         return found, [_rows(values, kept) for values in beside]
 
 

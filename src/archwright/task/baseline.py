@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from archwright.errors import DataError
 from archwright.nn.adversarial import deployed
@@ -21,6 +22,8 @@ _LAYERS: dict[int, tuple[Any, Any, Any, Any]] = {
     1: (nn.LazyConv1d, nn.Conv1d, nn.BatchNorm1d, nn.AdaptiveAvgPool1d),
     2: (nn.LazyConv2d, nn.Conv2d, nn.BatchNorm2d, nn.AdaptiveAvgPool2d),
 }
+
+RECURRENT = (torch.rnn_tanh, torch.rnn_relu, torch.gru, torch.lstm)
 
 
 class _Block(nn.Module):
@@ -155,12 +158,29 @@ class RecurrentLanguage(nn.Module):
         return self.head(self.layer(self.embedding(tokens))[0]).transpose(1, 2)
 
 
+class _NoSteps(TorchFunctionMode):
+    """Recurrent layers without arithmetic: shapes alone. Tensors on no device go through them step by step in Python.
+
+    That takes seconds for some hundred steps, and a minute for the networks that `fitted` counts.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """What `func` gives; of recurrent layers on batches that come first, empty tensors of that shape."""
+        if func in RECURRENT and args[-1] is True:
+            x, start, bidirectional = args[0], args[1], args[-2]
+            states = start if isinstance(start, tuple) else (start,)
+            return (x.new_empty(*x.shape[:2], states[0].shape[-1] * (2 if bidirectional else 1)), *states)
+        return func(*args, **(kwargs or {}))
+
+
 def parameters(make: Callable[[], nn.Module], input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> int:
     """How many parameters the network has once its lazy sizes are known, without what is for training alone.
 
     Nothing is allocated.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _NoSteps():
         module = make().eval()
         with torch.no_grad():
             module(torch.zeros(2, *input_shape, dtype=dtype))

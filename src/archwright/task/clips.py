@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from archwright.errors import DataError
-from archwright.task.problems import Problems
 from archwright.task.reading import read_raw
-from archwright.task.sounds import Clip, clip_list, resampled, sound_column, sound_files
+from archwright.task.sounds import Clip, clip_list, resampled, sound_column, sound_files, unreadable
 from archwright.task.table import as_frame, read_table
 
 __all__ = ["AudioInputs", "clips_at_one_rate", "files_of", "usual_length"]
@@ -43,10 +42,10 @@ class AudioInputs:
 
     def __call__(self, raw: Any) -> Tensor:
         """Raw clips, as the task was given them, to a tensor; see `archwright.task.sounds.clip_list`."""
-        problems = Problems()
         raw = raw if not hasattr(raw, "columns") else files_of(raw, self.column)
-        clips = clip_list(raw, "the clips", problems, self.array_rate)
-        problems.check()
+        clips, bad = clip_list(raw, "the clips", self.array_rate)
+        if bad:
+            raise DataError(f"{unreadable(bad, len(clips))}. Repair or remove them")
         return self.prepare([resampled(clip, self.sample_rate) for clip in clips if clip is not None])
 
     def prepare(self, samples: Sequence[np.ndarray], where: str = "clips") -> Tensor:

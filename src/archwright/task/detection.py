@@ -17,7 +17,7 @@ from archwright.nn.connect import Residual
 from archwright.nn.conv import ConvBlock
 from archwright.nn.dense import Level
 from archwright.nn.detect import CentreHead
-from archwright.task.annotations import Annotated, read_boxes
+from archwright.task.annotations import Annotated, by_image, read_boxes
 from archwright.task.arrays import Layout, image_array
 from archwright.task.average_precision import box_metrics
 from archwright.task.baseline import fitted
@@ -27,6 +27,7 @@ from archwright.task.centres import CentreLoss
 from archwright.task.groups import Groups
 from archwright.task.inputs import ImageInputs
 from archwright.task.preparation import Preparation
+from archwright.task.reading import read_npz
 from archwright.task.splits import parts_of
 from archwright.task.task import Part, Parts, Task
 
@@ -34,10 +35,13 @@ __all__ = ["BadBox", "Detection", "sizes_of"]
 
 BadBox = Literal["stop", "clip"]
 
+ARRAYS = ("x", "boxes", "labels", "counts")
+
 SLACK = 1.0
 """So many pixels a box may reach beyond the image: people round."""
 
-Given = tuple[Any, Any, Any]
+Given = tuple[Any, ...]
+"""Images, boxes and labels of a part; and counts, where it has them."""
 
 
 class Detection(Task):
@@ -47,8 +51,10 @@ class Detection(Task):
         x: Images: (n, h, w), (n, h, w, c) or (n, c, h, w) arrays or tensors; lists of arrays, files or Pillow images.
         boxes: Of each image, (k, 4) numbers: left, top, right and bottom in its pixels. None of them is fine too.
         labels: Of each image, a label a box: texts or whole numbers.
-        validation: Official validation data, where there are any: images, boxes and labels; else `validation_share` is
-            taken from `x`.
+        counts: How many boxes each image has, (n,), where `boxes` and `labels` are arrays that hold those of all: (n,
+            most, 4) and (n, most), filled up with anything, or (total, 4) and (total,), one image after another.
+        validation: Official validation data, where there are any: images, boxes, labels, and counts where `x` has them;
+            else `validation_share` is taken from `x`.
         test: Official test data likewise.
         names: The classes, in order; by default those that occur, sorted.
         name: What the task is called.
@@ -90,6 +96,7 @@ class Detection(Task):
         boxes: Sequence[Any],
         labels: Sequence[Any],
         *,
+        counts: Any = None,
         validation: Given | None = None,
         test: Given | None = None,
         names: Sequence[str] | None = None,
@@ -110,13 +117,15 @@ class Detection(Task):
     ):
         if on_bad_box not in ("stop", "clip"):
             raise DataError(f"on_bad_box is {on_bad_box!r}: allowed are 'stop' and 'clip'")
-        given: dict[str, Given] = {"": (x, boxes, labels)}
+        given: dict[str, Given] = {"": (x, boxes, labels, counts)}
         given |= {part: held for part, held in (("validation", validation), ("test", test)) if held is not None}
         images: dict[str, np.ndarray] = {}
         found: dict[str, list[np.ndarray]] = {}
         called: dict[str, list[list[str]]] = {}
-        for part, (raw, corners, kinds) in given.items():
+        for part, (raw, corners, kinds, *many) in given.items():
             where = f"the {part} data" if part else "the data"
+            if many and many[0] is not None:
+                corners, kinds = by_image(corners, kinds, many[0], where)
             known = images[""].shape[1] if part else None
             sizes = sizes_of(raw, channels)
             images[part] = image_array(raw, where, channels=channels, resize=resize, n_channels=known)
@@ -147,12 +156,12 @@ class Detection(Task):
         if group is not None:
             groups = Groups.of_parts(group, rows, {"validation": group_validation, "test": group_test})
         parts = Parts(part_of("train"), part_of("validation"), part_of("test"))
-        counts = Counter(int(c) for c in parts.train.targets[..., 4].flatten().tolist() if c != NOTHING)
-        empty = [label for i, label in enumerate(classes.labels) if not counts[i]]
+        there = Counter(int(c) for c in parts.train.targets[..., 4].flatten().tolist() if c != NOTHING)
+        empty = [label for i, label in enumerate(classes.labels) if not there[i]]
         if empty:
             raise DataError(
                 f"class {', '.join(map(repr, empty[:5]))} has no box in the training part, whose {len(parts.train)} "
-                f"images hold {sum(counts.values())}: leave it out, give more images of it, or another split_seed"
+                f"images hold {sum(there.values())}: leave it out, give more images of it, or another split_seed"
             )
         moved: Any = BoxAugmentation() if augmentation is None else augmentation
         super().__init__(
@@ -167,7 +176,7 @@ class Detection(Task):
             groups=groups,
             facts={
                 "classes": list(classes.labels),
-                "class_counts": [counts[i] for i in range(len(classes.labels))],
+                "class_counts": [there[i] for i in range(len(classes.labels))],
                 "source": source,
                 "split_seed": split_seed,
                 "official_test": test is not None,
@@ -190,6 +199,22 @@ class Detection(Task):
             if part in parts:
                 given = {part: _given(parts[part]), **given}
         return cls(*_given(parts["train"]), name=name or Path(path).resolve().stem, **given)
+
+    @classmethod
+    def from_npz(cls, path: str | Path, **options: Any) -> Detection:
+        """An ``.npz`` file with arrays ``x``, ``boxes``, ``labels``, and ``counts`` where images differ in them.
+
+        ``x_validation``, ``x_test`` and the like are official parts, ``group`` and ``group_test`` groups to compare.
+
+        Args:
+            path: The file.
+            options: As for the class.
+        """
+        beside = [f"{name}{part}" for part in ("", "_validation", "_test") for name in ("counts", "group")]
+        data = read_npz(path, ("x", "boxes", "labels"), more=beside, official=("validation", "test"))
+        parts = {part: tuple(data.pop(f"{n}_{part}", None) for n in ARRAYS) for part in ("validation", "test")}
+        held = {part: given for part, given in parts.items() if given[0] is not None}
+        return cls(**{"name": Path(path).stem, "source": str(path), **data, **held, **options})
 
     @property
     def answer(self) -> str:

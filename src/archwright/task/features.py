@@ -19,6 +19,8 @@ FEATURES = 32
 STEPS, BATCH, EPOCHS = (60, 400), 64, 20
 """Fewest and most steps of training, their images, and how often each image is seen between the two."""
 
+SEED = 0
+
 _trained: dict[str, dict[str, Tensor]] = {}
 
 
@@ -26,8 +28,8 @@ class Features:
     """The last hidden layer of a small convolutional network, standardised on the images that it was trained on.
 
     It learns the classes of the images where they are known, else by how much images were turned (Gidaris et al.,
-    *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018). It is trained when it is first
-    needed, always the same, and once for the same images in a process; a copy sent to another process is a trained one.
+    *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018). It is trained when it is made,
+    from one seed and so always the same, and once for the same images in a process; other processes get it trained.
 
     Args:
         images: Of the training part, (n, c, h, w) in -1..1.
@@ -35,19 +37,19 @@ class Features:
     """
 
     def __init__(self, images: Tensor, labels: Tensor | None = None):
-        self._images: Tensor | None = images
-        self._labels = labels if labels is not None and int(labels.max()) > 0 else None
+        labels = labels if labels is not None and int(labels.max()) > 0 else None
         self.shape = tuple(images.shape[1:])
-        self.learns = "classes" if self._labels is not None else "turns"
-        self._network: nn.Sequential | None = None
-        self._mean, self._std = torch.zeros(FEATURES), torch.ones(FEATURES)
+        self.learns = "classes" if labels is not None else "turns"
         self._last: tuple[Any, int, Tensor] | None = None
+        self._network, seen = self._learnt(images.cpu(), labels)
+        spread = seen.std(0)
+        self._mean, self._std = seen.mean(0), spread.clamp_min(0.01 * float(spread.max()) + 1e-6)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features (n, FEATURES) of images (n, c, h, w) in -1..1; those of the tensor of last time are remembered."""
         if self._last is not None and self._last[0]() is images and self._last[1] == _version(images):
             return self._last[2]
-        network = self._ready(images.device)
+        network = self._network.to(images.device)
         with torch.no_grad():
             found = torch.cat([network[0](batch.float()) for batch in images.split(256)])
         found = (found - self._mean.to(found.device)) / self._std.to(found.device)
@@ -55,22 +57,19 @@ class Features:
             self._last = (weakref.ref(images), _version(images), found)
         return found
 
-    def _ready(self, device: torch.device) -> nn.Sequential:
-        if self._network is None:
-            self._network = self._learnt()
-        return self._network.to(device)
+    def facts(self) -> dict[str, Any]:
+        """What `Task.describe` says of it."""
+        return {"features_learn": self.learns, "features_seed": SEED}
 
-    def _learnt(self) -> nn.Sequential:
-        """A trained network: features, then scores."""
-        assert self._images is not None
-        images, labels = self._images.cpu(), self._labels
+    def _learnt(self, images: Tensor, labels: Tensor | None) -> tuple[nn.Sequential, Tensor]:
+        """A trained network, features and then scores; and its features of `images`, not standardised."""
         key = hashlib.sha256(images.contiguous().numpy().data)
         key.update(b"" if labels is None else labels.contiguous().numpy().data)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the same numbers in every process
         try:
             with torch.enable_grad(), torch.inference_mode(False), torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
+                torch.manual_seed(SEED)
                 classes = 4 if labels is None else int(labels.max()) + 1
                 network = _network(self.shape, classes)
                 if key.hexdigest() not in _trained:
@@ -78,16 +77,11 @@ class Features:
                     _trained[key.hexdigest()] = network.state_dict()
                 network.load_state_dict(_trained[key.hexdigest()])
                 network.eval().requires_grad_(False)
-                seen = torch.cat([network[0](batch) for batch in images.split(256)])
+                return network, torch.cat([network[0](batch) for batch in images.split(256)])
         finally:
             torch.set_num_threads(threads)
-        spread = seen.std(0)
-        self._mean, self._std = seen.mean(0), spread.clamp_min(0.01 * float(spread.max()) + 1e-6)
-        self._images = self._labels = None
-        return network
 
     def __getstate__(self) -> dict[str, Any]:
-        self._ready(torch.device("cpu"))
         return {**vars(self), "_last": None}
 
 

@@ -139,7 +139,7 @@ class ImageGeneration(Task):
             augmentation=augmentation or NoAugmentation(),
             facts={
                 "image": list(pictures.shape),
-                "features_learn": features.learns,
+                **features.facts(),
                 "source": source,
                 "split_seed": split_seed,
                 "official_test": test is not None,

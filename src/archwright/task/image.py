@@ -51,6 +51,7 @@ class ImageClassification(Task):
     """
 
     default_space = "convnet"
+    exchangeable = True
     spaces = ("convnet", "mobile")
 
     def __init__(

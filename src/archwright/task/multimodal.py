@@ -47,6 +47,7 @@ class Multimodal(Task):
     """
 
     default_space = "towers"
+    exchangeable = True
     spaces = ("towers",)
 
     def __init__(

@@ -22,7 +22,7 @@ from archwright.task.task import Task
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLES", "from_frame", "from_path", "made"]
+__all__ = ["SOUNDS", "TABLES", "from_frame", "from_path", "made"]
 
 # What makes a task of each kind, by its name in `archwright.task`: imported when it is needed.
 FOLDERS = {
@@ -56,6 +56,8 @@ ARRAYS = {
     "classification": "TabularClassification",
     "regression": "TabularRegression",
 }
+NPZ = {"nodes": "NodeClassification.from_folder", "detection": "Detection.from_npz"}
+"""Kinds of ``.npz`` files with arrays of their own names."""
 SOUNDS = ("audio", "speech")
 HOLDS: dict[str, Callable[[Path], bool]] = {
     "nodes": holds_graph,
@@ -80,8 +82,9 @@ def from_path(path: Path, options: Mapping[str, Any]) -> Task:
     if suffix in (".csv", ".tsv", ".parquet"):
         return _from_table(path, kind, settings)
     if suffix == ".npz":
-        if kind == "nodes" or (kind is None and holds_graph(path)):
-            return made(_named(FOLDERS["nodes"]), {"path": path, **settings}, str(path))
+        kind = kind or next((k for k in NPZ if HOLDS[k](path)), None)
+        if kind in NPZ:
+            return made(_named(NPZ[kind]), {"path": path, **settings}, str(path))
         return _from_arrays(path, kind, settings)
     if suffix == ".json":
         return made(_maker(COCO, kind or "detection", path), {"path": path, **settings}, str(path))
@@ -109,6 +112,10 @@ def made(make: Callable[..., Task], options: Mapping[str, Any], name: str, of: s
         if unknown is None or unknown.group(1) not in options:
             raise
         takes = _named(of) if of else getattr(make, "__self__", make)
+        if unknown.group(1) == "group":
+            raise DataError(
+                f"{name!r}: groups are not compared by {takes.__name__}, which has none to tell apart: leave group out"
+            ) from None
         data = ("self", "x", "y", "data", "x_test", "y_test", "options")
         said = [p for p in inspect.signature(takes).parameters if p not in data]
         raise DataError(
@@ -170,7 +177,7 @@ def _from_table(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
 
 
 def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task:
-    data = read_npz(path, labelled=kind != "generation")
+    data = read_npz(path, ("x",), more=("y",)) if kind == "generation" else read_npz(path)
     kind = kind or _kind_of_arrays(data)
     rate = data.pop("sample_rate", None)
     if kind in SOUNDS and rate is not None:
@@ -182,7 +189,7 @@ def _from_arrays(path: Path, kind: str | None, settings: dict[str, Any]) -> Task
         if "x_test" in data:
             settings = {"test": (data["x_test"], data["y_test"]), **settings}
         data = {"data": data["x"], "y": data["y"], **{k: data[k] for k in ("group", "group_test") if k in data}}
-    return made(_maker(ARRAYS, kind, path), {**data, **settings}, str(path))
+    return made(_maker({**ARRAYS, **NPZ}, kind, path), {**data, **settings}, str(path))
 
 
 def _kind_of_arrays(data: Mapping[str, np.ndarray]) -> str:

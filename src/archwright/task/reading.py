@@ -193,26 +193,38 @@ def _stack(read: dict[Path, np.ndarray]) -> np.ndarray:
     return np.stack([np.repeat(a[..., None], 3, 2) if colour and a.ndim == 2 else a for a in read.values()])
 
 
-def read_npz(path: str | Path, *, labelled: bool = True) -> dict[str, np.ndarray]:
-    """Arrays ``x`` and ``y``, and ``x_test`` and ``y_test`` where the file has them. Pickled objects are refused.
+def read_npz(
+    path: str | Path,
+    needed: Sequence[str] = ("x", "y"),
+    *,
+    more: Sequence[str] = ("group", "group_test", "sample_rate"),
+    official: Sequence[str] = ("test",),
+) -> dict[str, np.ndarray]:
+    """Arrays of these names; and ``x_test`` and the like where the file has one of them. Pickled objects are refused.
 
-    Where nothing is `labelled`, ``y`` may be missing, and so may ``y_test``.
+    Args:
+        path: The file.
+        needed: Of the training part, and of each official part that is there.
+        more: What is read where it is there.
+        official: The parts that may be there.
     """
     path = Path(path)
+    example = ", ".join(f"{name}=..." for name in needed)
     if not path.is_file():
-        raise DataError(f"data file {str(path)!r} does not exist: give the path of an .npz file with arrays x and y")
+        raise DataError(
+            f"data file {str(path)!r} does not exist: give the path of an .npz file with arrays {' and '.join(needed)}"
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             there = list(file)
-            wanted = ("x", "y", "x_test", "y_test") if {"x_test", "y_test"} & set(there) else ("x", "y")
-            needed = wanted if labelled else wanted[::2]
-            absent = [name for name in needed if name not in there]
+            parts = [[f"{name}_{part}" for name in needed] for part in official]
+            wanted = [*needed, *(name for names in parts if {*names} & {*there} for name in names)]
+            absent = [name for name in wanted if name not in there]
             if absent:
                 raise DataError(
                     f"{path} holds the arrays {', '.join(there) or 'none'}: {' and '.join(absent)} missing. Save it "
-                    f"with numpy.savez(path, x=..., y=...), and x_test=..., y_test=... for an official test part"
+                    f"with numpy.savez(path, {example}), and {example.replace('=', '_test=')} for an official test part"
                 )
-            more = ("group", "group_test", "sample_rate") if labelled else ()
             return {name: file[name] for name in (*wanted, *more) if name in there}
     except DataError:
         raise

@@ -45,6 +45,7 @@ class SequenceClassification(Task):
     """
 
     default_space = "sequence"
+    exchangeable = True
     spaces = ("sequence",)
 
     def __init__(

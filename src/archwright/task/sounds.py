@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "resampled",
     "sound_column",
     "sound_files",
+    "unreadable",
     "usual_rate",
 ]
 
@@ -35,6 +37,9 @@ SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
 
 MOST_SAMPLES_A_SECOND = 16_000
 """What clips are brought to at most where nothing is said: speech and most sounds are told apart by what it holds."""
+
+NAMED = 5
+"""Clips that cannot be read, of those that a message names; of more it says how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,37 +105,51 @@ def sound_column(frame: Any) -> str | None:
     return None
 
 
-def clip_list(raw: Any, where: str, problems: Problems, sample_rate: int | None = None) -> list[Clip | None]:
-    """One clip for each sample; None for those that cannot be read, each of which is one of the problems.
+def clip_list(raw: Any, where: str, sample_rate: int | None = None) -> tuple[list[Clip | None], list[str]]:
+    """One clip for each sample, None for those that cannot be read; and what is wrong with each of these.
 
     Args:
-        raw: (n, time) or (n, 1, time) arrays or tensors; or a list of arrays of any length, of files, of `Clip`, or of
-            dicts with ``array`` and ``sampling_rate``, as Hugging Face data sets give them. Several channels are
-            averaged.
+        raw: (n, time) or (n, 1, time) arrays or tensors; or a list of arrays of any length, of files, of `Clip`, of
+            dicts with ``array`` and ``sampling_rate``, or with ``bytes`` or ``path`` of a file, as Hugging Face data
+            sets give them, or of torchcodec's decoders. Several channels are averaged.
         where: What to call them in messages.
-        problems: Where what is wrong is told.
         sample_rate: Samples a second of arrays; files say so themselves.
+
+    Raises:
+        DataError: There are none, an array of them has axes that clips cannot have, or arrays have no rate.
     """
     if isinstance(raw, Tensor):
         raw = raw.detach().cpu().numpy()
     if not isinstance(raw, (list, tuple, np.ndarray)):
         raw = list(raw)
     if len(raw) == 0:
-        problems.add(f"{where} hold no clip: at least one is needed")
+        raise DataError(f"{where} hold no clip: at least one is needed")
     if isinstance(raw, np.ndarray) and raw.dtype != object and raw.ndim not in (2, 3):
-        problems.add(
+        raise DataError(
             f"{where} have shape {raw.shape}: allowed are (n, time) and (n, 1, time), or a list of clips of any length"
         )
-        return []
+    if sample_rate is None and any(_is_array(item) for item in raw):
+        raise DataError(f"{where}: say how many samples a second arrays have, such as sample_rate=16000")
     found: list[Clip | None] = []
+    bad: list[str] = []
     for i, item in enumerate(raw):
         try:
             found.append(_clip(item, sample_rate))
         except DataError as error:
             name = f"clip file {str(item)!r}" if isinstance(item, (str, Path)) else f"clip {i} of {where}"
-            problems.add(f"{name} {error}")
+            bad.append(f"{name} {error}")
             found.append(None)
-    return found
+    return found, bad
+
+
+def _is_array(item: Any) -> bool:
+    return not (isinstance(item, (Clip, str, Path, Mapping)) or hasattr(item, "get_all_samples"))
+
+
+def unreadable(bad: Sequence[str], n: int) -> str:
+    """One sentence of what `clip_list` found wrong with some of `n` clips: the first ones are named."""
+    named = "; ".join(bad[:NAMED]) + (f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
+    return f"{len(bad)} of {n} clips cannot be read: {named}"
 
 
 def _clip(item: Any, sample_rate: int | None) -> Clip:
@@ -140,43 +159,58 @@ def _clip(item: Any, sample_rate: int | None) -> Clip:
     if isinstance(item, (str, Path)):
         samples, rate = _read(Path(item))
     elif isinstance(item, Mapping):
-        try:
-            samples, rate = np.asarray(item["array"]), int(item["sampling_rate"])
-        except KeyError as error:
-            raise DataError(f"is a dict without {error}: allowed are 'array' and 'sampling_rate'") from None
+        samples, rate = _of_dict(item)
+    elif hasattr(item, "get_all_samples"):
+        decoded = item.get_all_samples()
+        samples, rate = decoded.data.numpy(), int(decoded.sample_rate)
     else:
-        if sample_rate is None:
-            raise DataError("is an array: say how many samples a second arrays have, such as sample_rate=16000")
+        assert sample_rate is not None
         samples, rate = (item.detach().cpu().numpy() if isinstance(item, Tensor) else np.asarray(item)), sample_rate
     if samples.size == 0:
-        raise DataError("holds no sample: remove it")
+        raise DataError("holds no sample")
     samples = _mono(samples)
     if not np.isfinite(samples).all():
-        raise DataError("holds NaN or infinite samples: repair or remove it")
+        raise DataError("holds NaN or infinite samples")
     return Clip(samples, rate)
+
+
+def _of_dict(item: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+    if item.get("bytes") is not None:
+        return _decoded(io.BytesIO(item["bytes"]), Path(str(item.get("path") or ".wav")).suffix)
+    if item.get("path") is not None and item.get("array") is None:
+        return _read(Path(item["path"]))
+    for key in ("array", "sampling_rate"):
+        if key not in item:
+            raise DataError(f"is a dict without {key!r}: allowed are 'array' and 'sampling_rate', 'bytes', or 'path'")
+    return np.asarray(item["array"]), int(item["sampling_rate"])
 
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
     if not path.is_file():
         raise DataError("does not exist")
     if path.stat().st_size == 0:
-        raise DataError("cannot be read: empty file")
+        raise DataError("is an empty file")
+    return _decoded(path, path.suffix)
+
+
+def _decoded(file: Path | io.BytesIO, suffix: str) -> tuple[np.ndarray, int]:
+    """What a file holds, and its rate. `suffix` is the ending of its name."""
     if importlib.util.find_spec("soundfile") is not None:
         import soundfile
 
         try:
-            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+            samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise DataError(f"cannot be read: {str(error).split(': ')[-1]}") from None
+            raise DataError(f"is no sound: {str(error).split(': ')[-1].rstrip('.')}") from None
         return samples, int(rate)
-    if path.suffix.lower() != ".wav":
-        raise DataError("cannot be read without the package soundfile: pip install archwright[audio], or give .wav")
+    if suffix.lower() not in (".wav", ""):
+        raise DataError("needs the package soundfile: pip install archwright[audio], or give .wav")
     from scipy.io import wavfile
 
     try:
-        rate, samples = wavfile.read(path)
+        rate, samples = wavfile.read(file)
     except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"cannot be read: {error}") from None
+        raise DataError(f"is no sound: {error}") from None
     return samples, int(rate)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from archwright.task.audio_augment import AudioAugmentation
 from archwright.task.baseline import fitted
 from archwright.task.classification import check_test_pair, check_validation_pair
 from archwright.task.clips import AudioInputs, clips_at_one_rate, files_of
+from archwright.task.groups import Groups
 from archwright.task.preparation import Preparation
 from archwright.task.problems import Problems
 from archwright.task.sounds import BadClip, Clip, sound_column, sound_files, usual_rate
@@ -34,6 +36,7 @@ from archwright.task.transcripts import CTCLoss, Transcripts, needed_frames, spe
 __all__ = ["SpeechRecognition"]
 
 LEVELS = ("character", "word")
+FOLDER = "folder"
 
 
 class SpeechRecognition(Task):
@@ -60,6 +63,10 @@ class SpeechRecognition(Task):
         on_bad_clip: ``"stop"`` with an error where clips cannot be read, or ``"skip"`` them with a warning.
         metric: The main metric, ``"wer"`` by default.
         augmentation: What to do to training batches; by default loudness and hiss.
+        group: The group of each clip, such as who speaks: texts, integers or booleans. Every metric then has a
+            ``gap_`` between groups beside it; see `archwright.task.Groups`.
+        group_validation: The groups of the official validation clips.
+        group_test: The groups of the official test clips.
         test_share: Of all clips.
         validation_share: Of the clips that are not test.
         split_seed: The same seed gives the same parts.
@@ -96,6 +103,9 @@ class SpeechRecognition(Task):
         on_bad_clip: BadClip = "stop",
         metric: str | None = None,
         augmentation: Augmentation | None = None,
+        group: Any = None,
+        group_validation: Any = None,
+        group_test: Any = None,
         test_share: float = 0.1,
         validation_share: float = 0.1,
         split_seed: int = 0,
@@ -108,17 +118,26 @@ class SpeechRecognition(Task):
             raise DataError(f"level is {level!r}. {did_you_mean(level, LEVELS)}")
         check_settings(sample_rate, resample, seconds, on_bad_clip)
         problems, skipped = Problems(), Skipped(on_bad_clip)
-        given = {"train": (x, y), "validation": (x_validation, y_validation), "test": (x_test, y_test)}
+        given = {
+            "train": (x, y, group),
+            "validation": (x_validation, y_validation, group_validation),
+            "test": (x_test, y_test, group_test),
+        }
         read: dict[str, tuple[list[Clip], list[str]]] = {}
-        for which, (clips, said_of_it) in given.items():
+        of_group: dict[str, Any] = {}
+        for which, (clips, said_of_it, own) in given.items():
             if clips is not None:
-                read[which] = _read(problems, skipped, clips, said_of_it, which, sample_rate)
+                found, words, of_group[which] = _read(problems, skipped, clips, said_of_it, own, which, sample_rate)
+                read[which] = found, words
         problems.check()
         rate = resample or usual_rate(read["train"][0])
         data = {which: (clips_at_one_rate(c, rate), np.array(t)) for which, (c, t) in read.items()}
         heard, said = data.pop("train")
         rows = parts_of(len(heard), split_seed, test_share, validation_share, set(data))
         data = {**{which: (heard[at], said[at]) for which, at in rows.items()}, **data}
+        groups = None
+        if group is not None:
+            groups = Groups.of_parts(of_group.pop("train"), rows, of_group)
         heard, said = data["train"]
         if not len(heard):
             raise DataError(f"no clip is left for training, of {len(read['train'][0])}: give more, or smaller shares")
@@ -127,6 +146,8 @@ class SpeechRecognition(Task):
         if not kept.any():
             raise DataError(f"seconds={seconds!r}: every training clip is longer, and would be cut: give more")
         data["train"] = heard[kept], said[kept]
+        if groups is not None:
+            groups = replace(groups, train=groups.train[torch.from_numpy(kept)])
         texts = Transcripts.of(said[kept].tolist(), level, lowercase)
         inputs = AudioInputs(rate, length, sample_rate, column, centred=False)
         tokens = {which: texts.encode(words.tolist()) for which, (_, words) in data.items()}
@@ -151,6 +172,7 @@ class SpeechRecognition(Task):
             metric=metric or "wer",
             n_outputs=len(texts.tokens) + 1,
             augmentation=augmentation or AudioAugmentation(shift=0.0),
+            groups=groups,
             facts={
                 "source": source,
                 "level": level,
@@ -181,6 +203,7 @@ class SpeechRecognition(Task):
         target: str | None = None,
         validation: Any = None,
         test: Any = None,
+        group: str | None = None,
         **options: Any,
     ) -> SpeechRecognition:
         """A table with a column of sound files and one of what is said in them.
@@ -192,6 +215,7 @@ class SpeechRecognition(Task):
             target: The same by another name.
             validation: Official validation data, with the same columns.
             test: Official test data.
+            group: The column of groups to compare, such as who speaks.
             options: As for the class.
         """
         text = text or target
@@ -202,29 +226,35 @@ class SpeechRecognition(Task):
             if given is None:
                 continue
             frame = as_frame(read_table(given, texts=True) if isinstance(given, (str, Path)) else given, where)
-            for column in (file, text):
+            for column in (file, text, group):
                 if column is not None and column not in frame.columns:
                     raise DataError(f"{where} has no column {column!r}. {did_you_mean(column, frame.columns)}")
             file = file or sound_column(frame)
-            text = text or next((c for c in reversed(frame.columns) if c != file), None)
+            text = text or next((c for c in reversed(frame.columns) if c not in (file, group)), None)
             files = files_of(frame, file, folder_of(given), where)
             if text is None:
                 raise DataError(f"{where} has no column of texts beside the files in {file!r}: add one")
             parts |= {f"x{part}": files, f"y{part}": frame[text]}
+            parts |= {f"group{part}": frame[group]} if group else {}
         if isinstance(data, (str, Path)):
             options = {"name": Path(data).stem, "source": str(data), **options}
         return cls(**{**parts, "column": file, **options})
 
     @classmethod
-    def from_folder(cls, path: str | Path, *, name: str | None = None, **options: Any) -> SpeechRecognition:
+    def from_folder(
+        cls, path: str | Path, *, name: str | None = None, group: str | None = None, **options: Any
+    ) -> SpeechRecognition:
         """A folder of sound files, each with a ``.txt`` file of the same name beside it that holds what is said.
 
         Args:
             path: The folder; folders inside it are read too.
             name: What the task is called; by default the folder's name.
+            group: ``"folder"`` to compare the folders right below `path`, such as one of each who speaks.
             options: As for the class.
         """
         path, problems = Path(path), Problems()
+        if group not in (None, FOLDER):
+            problems.add(f"group is {group!r}: allowed for a folder of sounds is {FOLDER!r}, to compare those within")
         if not path.is_dir():
             raise DataError(f"folder {str(path)!r} does not exist: give a folder of sound files with texts beside them")
         files, texts = sound_files(path), []
@@ -235,7 +265,16 @@ class SpeechRecognition(Task):
                 texts.append(file.with_suffix(".txt").read_text(encoding="utf-8-sig").strip())
             except (OSError, UnicodeDecodeError):
                 problems.add(f"{str(file)!r} has no {file.with_suffix('.txt').name} in UTF-8 beside it: what is said?")
+        if group == FOLDER and (loose := [file for file in files if file.parent == path]):
+            problems.add(
+                f"group={FOLDER!r}: {len(loose)} sound files, such as {str(loose[0])!r}, lie in no folder within "
+                f"{str(path)!r}: put those of each group into one of its own"
+            )
         problems.check()
+        if group == FOLDER:
+            import pandas as pd
+
+            options["group"] = pd.Series([file.relative_to(path).parts[0] for file in files], name=FOLDER)
         return cls(files, texts, **{"name": name or path.resolve().name, "source": str(path), **options})
 
     @property
@@ -261,15 +300,15 @@ class SpeechRecognition(Task):
 
 
 def _read(
-    problems: Problems, skipped: Skipped, clips: Any, texts: Any, part: str, sample_rate: int | None
-) -> tuple[list[Clip], list[str]]:
-    """Clips and texts of a part, without those that cannot be read; what is wrong with them is told."""
+    problems: Problems, skipped: Skipped, clips: Any, texts: Any, groups: Any, part: str, sample_rate: int | None
+) -> tuple[list[Clip], list[str], Any]:
+    """Clips, texts and groups of a part, without those that cannot be read; what is wrong with them is told."""
     where = ("x", "y") if part == "train" else (f"x_{part}", f"y_{part}")
     listed = problems.of(text_list, texts, where[1])
-    found, (said,) = skipped.read(problems, clips, where[0], sample_rate, listed)
+    found, (said, of_group) = skipped.read(problems, clips, where[0], sample_rate, listed, groups)
     empty = [row for row, text in enumerate(said or ()) if not text.strip()]
     if empty:
         problems.add(
             f"{where[1]}: {len(empty)} texts are empty, the first in row {empty[0]} (from 0): remove these clips"
         )
-    return found, said
+    return found, said, of_group

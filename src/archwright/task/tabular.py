@@ -212,6 +212,7 @@ class TabularClassification(Task):
     """
 
     default_space = "mlp"
+    exchangeable = True
     spaces = ("mlp",)
 
     def __init__(
@@ -292,6 +293,7 @@ class TabularRegression(Task):
     """
 
     default_space = "mlp"
+    exchangeable = True
     spaces = ("mlp",)
 
     def __init__(

@@ -112,6 +112,7 @@ class Task(ABC):
     Attributes:
         default_space: The name of the space that a search takes where none is given.
         spaces: The names of all spaces that fit.
+        exchangeable: Whether the validation part is a random draw, so that another would have been as good; see `fold`.
         one_loss: Whether a training step is one descent of `loss`, on which supernets and zero-cost proxies rely.
         space_options: What its spaces need to know beside the shape of an input and the number of outputs.
         recipe: What of `archwright.evaluator.Recipe` this kind of problem trains better with than the defaults.
@@ -121,6 +122,7 @@ class Task(ABC):
     default_space: str
     spaces: tuple[str, ...]
     recipe: Mapping[str, Any] = {}
+    exchangeable = False
     one_loss = True
     space_options: Mapping[str, Any] = {}
 
@@ -186,6 +188,34 @@ class Task(ABC):
     def train_and_validation(self) -> Part:
         """Both parts in one, for the final training; prepared with the training part's statistics."""
         return self.train + self.validation
+
+    @property
+    def folds(self) -> int:
+        """How many divisions of training and validation part there are; 1 where validation is no random draw."""
+        if not self.exchangeable or isinstance(self.train.inputs, LazyInputs):
+            return 1
+        return 1 + len(self.train) // len(self.validation)
+
+    def fold(self, number: int) -> tuple[Part, Part]:
+        """What to train on and what to validate on, as in cross-validation; number 0 is the task's own division.
+
+        The others hold back a share of the training part in turn, as large as the validation part at least and with
+        its classes, and train on that part too. All are prepared with the training part's statistics.
+
+        Args:
+            number: From 0 to `folds` - 1.
+        """
+        if not 0 <= number < self.folds:
+            raise DataError(f"fold {number} of task {self.name!r}: allowed are 0 to {self.folds - 1}")
+        if number == 0:
+            return self.train, self.validation
+        targets = self.train.targets
+        order = torch.randperm(len(targets), generator=Generator().manual_seed(0))
+        if targets.ndim == 1 and not targets.is_floating_point():
+            order = order[targets[order].argsort(stable=True)]
+        held = torch.zeros(len(targets), dtype=torch.bool)
+        held[order[number - 1 :: self.folds - 1]] = True
+        return self.train[~held] + self.validation, self.train[held]
 
     def loss(self, output: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """What training minimises: a scalar."""

@@ -57,6 +57,7 @@ class TextClassification(Task):
     """
 
     default_space = "text"
+    exchangeable = True
     spaces = ("text",)
     # What texts teach is soon learnt, and then learnt by heart: a small rate, few epochs, and the best of them.
     recipe: Mapping[str, Any] = {"epochs": 12, "lr": 3e-3, "weight_decay": 0.1, "stretch": 1.0}

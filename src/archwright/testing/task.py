@@ -109,6 +109,21 @@ class TaskContract(ABC):
         assert all(parts)
         assert len(set().union(*parts)) == sum(map(len, parts))
 
+    def test_every_fold_divides_what_is_not_test(self) -> None:
+        task = self.make()
+        everything = samples(task.train) | samples(task.validation)
+        seen = []
+        for number in range(task.folds):
+            train, validation = map(samples, task.fold(number))
+            assert not train & validation
+            assert train | validation == everything
+            assert len(validation) >= len(task.validation)
+            seen.append(validation)
+        assert set().union(*seen) == everything or task.folds == 1
+        assert sum(map(len, seen)) == len(set().union(*seen)), "no sample is held back twice"
+        with pytest.raises(DataError, match="allowed are 0 to"):
+            task.fold(task.folds)
+
     def test_training_leaves_the_test_part_alone(self) -> None:
         task, other = self.make(), self.make()
         held = other._test
