@@ -6,7 +6,7 @@ import torch
 
 from archwright import oneshot
 from archwright.cli.names import SPACES
-from archwright.errors import EvaluationError
+from archwright.errors import EvaluationError, SpaceError
 from archwright.nn import spaces
 from archwright.supernet import Supernet
 from archwright.task import ImageGeneration
@@ -74,6 +74,15 @@ def test_two_networks_that_play_against_each_other_are_refused():
     images = np.random.default_rng(0).integers(0, 255, (60, 8, 8)).astype(np.uint8)
     with pytest.raises(EvaluationError, match="several that play against each other: search its networks one by one"):
         oneshot.spos(None, ImageGeneration(images))
+
+
+@pytest.mark.slow
+def test_soft_gates_of_an_encoder_decoder_are_refused():
+    space = spaces.translation(SMALL["translation"][0], 10, depth=1)
+    supernet = Supernet(space, SMALL["translation"][0])
+    gates = [torch.full((d.size,), 1 / d.size) for d in space.decisions]
+    with pytest.raises(SpaceError, match="would run it more than 64 times"):
+        supernet(torch.ones(2, 12, dtype=torch.int64), gates)
 
 
 @pytest.mark.parametrize("name", ["text", "language"])
