@@ -33,7 +33,7 @@ SMALL = {
 }
 """Inputs as small as they may be, and what else a space is told."""
 
-SLOW = {"audio", "detector", "forecast", "shared", "translation", "unet"}
+SLOW = {"audio", "detector", "forecast", "sequence", "shared", "translation", "unet"}
 """Many decisions, each value of which a supernet looks at when it is made."""
 
 REFUSED = {"gan"}
