@@ -38,6 +38,7 @@ def test_the_metrics_of_a_kind_are_those_that_its_tasks_have(kind):
         "ImageGeneration": lambda make: make(x),
         "Detection": lambda make: make(x * 9, [[[1, 1, 5, 6]]] * 60, [[c] for c in y], resize=(32, 32)),
         "NodeClassification": lambda make: make(x[:, 0], rng.integers(0, 60, (2, 200)), y),
+        "GraphClassification": lambda make: make([{"x": a, "edges": [[0, 1], [1, 2]]} for a in x], y),
         "MultiTask": lambda make: make(x, {"a": y, "b": x[:, 0, 0]}),
         "Multimodal": lambda make: make({"one": x, "two": x[:, 0]}, y),
         "CustomTask": lambda make: make((x[:, 0].astype("f"), y), loss=lambda o, t: o.sum()),

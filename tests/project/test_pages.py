@@ -26,9 +26,9 @@ EXAMPLES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("examples/*.
 LONG = {
     "docs/oneshot.md", "docs/search.md", "docs/strategies.md", "examples/audio.py", "examples/compare_strategies.py",
     "examples/darts.py", "examples/detection.py", "examples/forecasting.py", "examples/generation.py",
-    "examples/language.py", "examples/multimodal.py", "examples/nodes.py", "examples/recommendation.py",
-    "examples/segmentation.py", "examples/several.py", "examples/speech.py", "examples/text.py",
-    "examples/translation.py", "examples/two_goals.py",
+    "examples/graphs.py", "examples/language.py", "examples/multimodal.py", "examples/nodes.py",
+    "examples/recommendation.py", "examples/segmentation.py", "examples/several.py", "examples/speech.py",
+    "examples/text.py", "examples/translation.py", "examples/two_goals.py",
 }  # fmt: skip
 """These take more than ten seconds each, and run with the slow tests."""
 

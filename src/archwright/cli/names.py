@@ -58,6 +58,7 @@ SPACES = {
         SpaceName("unet", "images", "a class for every pixel: down to small sizes and up again", (3, 64, 64)),
         SpaceName("gan", "random numbers", "images: a generator of cells that grow, and its discriminator", (64,)),
         SpaceName("graph", "nodes of a graph", "which neighbourhoods count, and layers behind", (17, 32)),
+        SpaceName("graphs", "whole graphs", "messages between nodes, layer by layer, and how all are read", (25, 30)),
         SpaceName("mlp", "tables", "linear layers, plain and residual", (16,)),
     )
 }
@@ -72,6 +73,7 @@ DATA = {
     "co2": "weekly carbon dioxide: a forecast of half a year",
     "msft": "daily prices of a share: a forecast of 5 days",
     "python_manual": "what Python's help() knows: a text to model",
+    "rings": "made graphs: a ring of five or of six in a random tree",
     "diabetes": "442 patients, regression on a table",
 }
 """Named data, without the import that asking the tasks themselves takes: for completion and help."""

@@ -162,7 +162,7 @@ Kind = Annotated[
     str | None,
     _option(
         "What a file holds, where that is not plain: images, generation, segmentation, detection, sequences, audio, "
-        "speech, text, translation, language, forecast, recommendation, clicks, nodes, table, classification, "
+        "speech, text, translation, language, forecast, recommendation, clicks, nodes, graphs, table, classification, "
         "regression or several.",
         "KIND",
         _DATA,

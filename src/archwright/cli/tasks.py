@@ -35,6 +35,8 @@ FILES = {
     "boxes with labels and counts",
     "name.json, folder/": "boxes around things, as COCO, Pascal VOC or YOLO keep them",
     "folder/nodes.csv, folder/edges.csv": "a graph: id, features, label and split of each node; two nodes an edge",
+    "folder/graphs.csv, nodes.csv, edges.csv": "many graphs: id, label, split of each; graph, id, features of a node; "
+    "graph and two nodes of an edge; or the files of the TU collection",
     "name.txt": "a text: a language model, which goes on with what is begun",
     "name.csv, name.parquet": "a header, a row a sample; --target names the column to predict, or several as a,b; "
     "--text that of texts; --horizon N forecasts; names of sound files are sounds; "
@@ -105,6 +107,10 @@ KINDS = (
         "the same without ratings: what is clicked next",
     ),
     Kind("nodes", "NodeClassification", CLASSES, "a folder with nodes.csv and edges.csv, .npz with edges, arrays"),
+    Kind(
+        "graphs", "GraphClassification", CLASSES,
+        "a folder with graphs.csv, nodes.csv and edges.csv, or of the TU collection, lists of graphs",
+    ),
     Kind("several", "MultiTask", ("mean",), ".csv, .parquet with --target a,b, arrays; and each target's own metrics"),
     Kind("", "Multimodal", CLASSES, "from Python: several inputs of one sample, classes or quantities"),
     Kind("", "CustomTask", ("loss",), "from Python: your Dataset, your loss, your metrics"),

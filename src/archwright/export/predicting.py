@@ -22,6 +22,7 @@ from archwright.export.writing import digest
 from archwright.task import Preparation
 from archwright.task.boxes import Boxes
 from archwright.task.clips import AudioInputs
+from archwright.task.graphsets import GraphSetInputs, read_graphs
 from archwright.task.inputs import ImageInputs
 from archwright.task.neighbourhoods import GraphInputs, read_graph
 from archwright.task.pairs import PairInputs
@@ -160,6 +161,9 @@ def predict(
     elif preparation is not None and isinstance(preparation.features, GraphInputs):
         read = read_graph(data)
         raw, names = read.graph, list(read.ids) or None
+    elif preparation is not None and isinstance(preparation.features, GraphSetInputs):
+        many = read_graphs(data)
+        raw, names = many, list(many.ids) or None
     else:
         raw, names = _read(data, preparation, texts) if isinstance(data, (str, Path)) else (data, None)
     if texts and preparation is not None and isinstance(preparation.targets, NextTokens):

@@ -25,6 +25,7 @@ from archwright.nn import (
     forecast,
     heads,
     hops,
+    messages,
     mobile,
     norms,
     pool,
@@ -44,6 +45,7 @@ from archwright.nn.heads import HEAD_POOLS
 from archwright.nn.hops import HOPS
 from archwright.nn.inferred import Block, Inferred, is_materialized, materialize
 from archwright.nn.init import INITS, initialize
+from archwright.nn.messages import GRAPH_JOINS, GRAPH_NORMS, MESSAGES, READOUTS
 from archwright.nn.norms import NORMS
 from archwright.nn.recommend import MEETINGS
 from archwright.nn.recurrent import CELLS
@@ -72,6 +74,8 @@ MaxPool = searchable(pool.MaxPool)
 AvgPool = searchable(pool.AvgPool)
 GlobalPool = searchable(pool.GlobalPool)
 Hops = searchable(hops.Hops)
+MessageBlock = searchable(messages.MessageBlock)
+GraphNetwork = searchable(messages.GraphNetwork)
 Recommender = searchable(recommend.Recommender)
 Recurrent = searchable(recurrent.Recurrent)
 SelfAttention = searchable(attention.SelfAttention)
@@ -108,13 +112,17 @@ __all__ = [
     "ATTENTIONS",
     "CELLS",
     "GAMES",
+    "GRAPH_JOINS",
+    "GRAPH_NORMS",
     "HEAD_POOLS",
     "HOPS",
     "INITS",
     "LEVELS",
     "MEETINGS",
+    "MESSAGES",
     "NORMS",
     "PAD",
+    "READOUTS",
     "SHARES",
     "SKIPS",
     "UPS",
@@ -134,6 +142,7 @@ __all__ = [
     "EncoderDecoder",
     "Forecaster",
     "GlobalPool",
+    "GraphNetwork",
     "Hops",
     "Identity",
     "ImageHead",
@@ -145,6 +154,7 @@ __all__ = [
     "LogMel",
     "Loop",
     "MaxPool",
+    "MessageBlock",
     "MixerBlock",
     "NextToken",
     "Norm",

@@ -30,8 +30,9 @@ TRAINED = Objectives.of([minimize("train_loss")])
 """What the workers of the final choice are asked for: that the training ended in numbers."""
 
 
-LATE = 0.3
-"""By how much of its time a final training of several threads may be late; then it ends with what it has."""
+LATE, LEAST_S = 0.3, 20.0
+"""By how much of its time, and by how many seconds at least, a final training of several threads may be late; then it
+ends with what it has."""
 
 
 class Refit:
@@ -187,7 +188,9 @@ def finish(
     if training.task.sizes["test"] == 0:  # more than one seed is for the spread of test figures
         plan = replace(plan, finals=1)
     # What threads bring is not known beforehand, and on a busy machine it may be less than nothing.
-    latest = None if until is None or plan.threads == 1 else until + LATE * (until - time.monotonic())
+    latest = None
+    if until is not None and plan.threads > 1:
+        latest = max(until + LATE * (until - time.monotonic()), time.monotonic() + LEAST_S)
     finals = [
         Job(
             jobs + i,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from archwright.task.detection import Detection as Detection
     from archwright.task.forecasting import Forecasting as Forecasting
     from archwright.task.generation import ImageGeneration as ImageGeneration
+    from archwright.task.graphs import GraphClassification as GraphClassification
     from archwright.task.groups import Groups as Groups
     from archwright.task.image import ImageClassification as ImageClassification
     from archwright.task.language import LanguageModelling as LanguageModelling
@@ -69,6 +70,7 @@ _WHERE = {
     "CustomTask": "custom",
     "Detection": "detection",
     "Forecasting": "forecasting",
+    "GraphClassification": "graphs",
     "GraphInputs": "neighbourhoods",
     "Groups": "groups",
     "ImageAugmentation": "augment",

@@ -184,6 +184,25 @@ def _ucr(name: str, **options: Any) -> Task:
     return SequenceClassification(x, y, **{**settings, **options})
 
 
+def _rings(**options: Any) -> Task:
+    import networkx as nx
+
+    from archwright.task.graphs import GraphClassification
+
+    rng = np.random.default_rng(0)
+    graphs, labels = [], []
+    for i in range(1000):
+        ring = 5 + i % 2
+        tree = 25 - ring  # as many nodes and as many edges in either class
+        both = nx.disjoint_union(nx.barabasi_albert_graph(tree, 1, seed=i), nx.cycle_graph(ring))
+        both.add_edge(int(rng.integers(tree)), tree)
+        place = rng.permutation(25)
+        graphs.append({"edges": [(int(place[a]), int(place[b])) for a, b in both.edges], "nodes": 25})
+        labels.append(f"ring of {ring}")
+    settings = {"name": "rings", "source": "made with networkx, after the motifs of Luo et al., NeurIPS 2020"}
+    return GraphClassification(graphs, labels, **{**settings, **options})
+
+
 class _Entry(NamedTuple):
     description: str
     package: str
@@ -222,6 +241,10 @@ _NAMED = {
     "python_manual": _Entry(
         "what Python's help() knows of its topics: a text to model",
         "pydoc_data", "", _python_manual, "LanguageModelling",
+    ),
+    "rings": _Entry(
+        "1,000 made graphs of 25 nodes: a ring of five or of six somewhere in a random tree",
+        "networkx", "", _rings, "GraphClassification",
     ),
     "diabetes": _Entry(
         "442 patients, 10 measurements, regression of the progression", "sklearn", "", _diabetes, "TabularRegression"

@@ -13,6 +13,7 @@ import numpy as np
 from archwright.errors import DataError, did_you_mean
 from archwright.task.annotations import holds_boxes
 from archwright.task.arrays import like_images
+from archwright.task.graphsets import holds_graphs
 from archwright.task.masks import holds_masks
 from archwright.task.neighbourhoods import holds_graph
 from archwright.task.reading import read_npz
@@ -33,6 +34,7 @@ FOLDERS = {
     "segmentation": "Segmentation.from_folder",
     "detection": "Detection.from_folder",
     "nodes": "NodeClassification.from_folder",
+    "graphs": "GraphClassification.from_folder",
 }
 TABLES = {
     "classification": "TabularClassification",
@@ -60,6 +62,7 @@ NPZ = {"nodes": "NodeClassification.from_folder", "detection": "Detection.from_n
 """Kinds of ``.npz`` files with arrays of their own names."""
 SOUNDS = ("audio", "speech")
 HOLDS: dict[str, Callable[[Path], bool]] = {
+    "graphs": holds_graphs,  # before nodes, whose files they have too
     "nodes": holds_graph,
     "detection": holds_boxes,
     "segmentation": holds_masks,

@@ -12,6 +12,7 @@ from archwright.errors import DataError
 from archwright.task.boxes import Boxes
 from archwright.task.clips import AudioInputs
 from archwright.task.forecasts import Forecasts
+from archwright.task.graphsets import GraphSetInputs
 from archwright.task.inputs import ImageInputs, PlainInputs, SequenceInputs
 from archwright.task.neighbourhoods import GraphInputs
 from archwright.task.pairs import PairInputs
@@ -42,6 +43,7 @@ Inputs = (
     | JoinedInputs
     | Latents
     | GraphInputs
+    | GraphSetInputs
 )
 Targets = (
     Classes
@@ -70,6 +72,7 @@ _INPUTS: dict[str, Any] = {
     "joined": JoinedInputs,
     "latents": Latents,
     "graph": GraphInputs,
+    "graphs": GraphSetInputs,
 }
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "classes": lambda t: Classes(tuple(t["labels"])),

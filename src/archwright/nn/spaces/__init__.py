@@ -6,6 +6,7 @@ from archwright.nn.spaces.detector import detector
 from archwright.nn.spaces.forecast import forecast
 from archwright.nn.spaces.gan import gan
 from archwright.nn.spaces.graph import graph
+from archwright.nn.spaces.graphs import graphs
 from archwright.nn.spaces.language import language
 from archwright.nn.spaces.mlp import mlp
 from archwright.nn.spaces.mobile import mobile
@@ -25,6 +26,7 @@ __all__ = [
     "forecast",
     "gan",
     "graph",
+    "graphs",
     "language",
     "mlp",
     "mobile",
