@@ -29,11 +29,12 @@ SMALL = {
     "towers": ((16,), {}),
     "unet": ((3, 16, 16), {}),
     "graph": ((17, 32), {}),
+    "graphs": ((25, 30), {}),
     "mlp": ((6,), {}),
 }
 """Inputs as small as they may be, and what else a space is told."""
 
-SLOW = {"audio", "detector", "forecast", "sequence", "shared", "translation", "unet"}
+SLOW = {"audio", "detector", "forecast", "graphs", "sequence", "shared", "translation", "unet"}
 """Many decisions, each value of which a supernet looks at when it is made."""
 
 REFUSED = {"gan"}

@@ -172,6 +172,8 @@ class _Compile:
 
         What it does with them may depend on its own decisions, whose options are tried one by one.
         """
+        if isinstance(x, Call) and getattr(x.function.function, "tells_more", False):
+            return "it calls the modules that it is given with more than one tensor"
         first = [0] * len(self.layout.decisions)
         tried = [first]
         for i in place.own:

@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from archwright.nn.attention import _Attend, _Table
+from archwright.nn.messages import _GAT, _GIN, _GraphNorm
 from archwright.nn.translate import _Positions
 
 __all__ = ["Axes", "Layer", "layers"]
@@ -202,6 +203,9 @@ _LEADING = (
     nn.EmbeddingBag,
     nn.PReLU,
     *_TABLES,
+    _GIN,
+    _GAT,
+    _GraphNorm,
 )
 
 _RULES: tuple[tuple[Any, type, Callable[..., Options]], ...] = (
