@@ -8,6 +8,9 @@ Test is measured once, at the very end, as the mean over those seeds.
 
     archwright   the search with its defaults
     random       random search, on the same space
+    spos         a supernet of single paths within the ceiling for half of the time of the search; what it prefers, five
+                 random ones, and then the default strategy for the rest (does sharing weights pay?)
+    sandwich     the same, with the largest network teaching the others
     optuna       TPE with Hyperband pruning; see with_optuna.py
     optuna-gp    Optuna's Gaussian process, every training to its end; likewise
     cnn          the task's hand-made residual CNN, as wide as the ceiling allows, trained for 60 epochs
@@ -19,6 +22,11 @@ begun again with the same command. On an idle machine, with nothing beside it:
     python benchmarks/main_job.py                                    # all: 6 ceilings, 5 methods, 3 seeds; 6 hours
     python benchmarks/main_job.py --data mnist1d --ceiling 2k --seeds 1 --minutes 5 --only archwright
     python benchmarks/main_job.py --table                            # only print what the file holds
+
+Does sharing weights pay? 27 runs of ten minutes a seed:
+
+    python benchmarks/main_job.py --data digits mnist5k mnist1d --ceiling 10k 30k 100k --minutes 10 \
+        --only archwright random spos --file runs/paying.jsonl
 """
 
 from __future__ import annotations
@@ -38,6 +46,7 @@ from machine import describe, heading, row, table_head
 from with_optuna import Assignment, optimize
 
 from archwright import task as tasks
+from archwright.errors import BudgetError
 from archwright.evaluator import Recipe, Training
 from archwright.objective import Objectives, at_most, maximize, parse_count
 from archwright.run import search
@@ -84,7 +93,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Found:
-    """What a method came up with: its trials, how they were trained, and the final choice's outcome if there is one."""
+    """What a method came up with: its trials, how they were trained, and the final choice's outcome if there is one.
+
+    `refused`: why it did not begin at all, as a supernet in too short a time.
+    """
 
     task: Task
     space: Space
@@ -92,6 +104,7 @@ class Found:
     trials: Sequence[Trial]
     before_s: float
     outcome: dict[str, Any] | None
+    refused: str = ""
 
 
 # Methods
@@ -105,12 +118,29 @@ def by_random(job: Job) -> Found:
     return searched(job, Random)
 
 
-def searched(job: Job, strategy: Any) -> Found:
+def by_spos(job: Job) -> Found:
+    return by_oneshot(job, "spos")
+
+
+def by_sandwich(job: Job) -> Found:
+    return by_oneshot(job, "sandwich")
+
+
+def by_oneshot(job: Job, algorithm: str) -> Found:
+    try:
+        return searched(job, None, algorithm)
+    except BudgetError as error:  # no time for an epoch of the supernet, or for a trial after it
+        task = job.task()
+        return Found(task, task.space(), Recipe.suiting(task), (), 0.0, None, str(error))
+
+
+def searched(job: Job, strategy: Any, oneshot: str | None = None) -> Found:
     task = job.task()
     result = search(
         task,
         objectives=job.objectives(task),
         strategy=strategy,
+        oneshot=oneshot,
         budget=job.seconds,
         workers=job.workers,
         seed=job.seed,
@@ -217,6 +247,8 @@ def only(space: Space) -> Architecture:
 METHODS: dict[str, Callable[[Job], Found]] = {
     "archwright": by_archwright,
     "random": by_random,
+    "spos": by_spos,
+    "sandwich": by_sandwich,
     "optuna": by_optuna,
     "optuna-gp": by_optuna_gp,
     "cnn": by_cnn,
@@ -255,6 +287,7 @@ def run(job: Job, method: str) -> dict[str, Any]:
         "trials": {status: statuses.count(status) for status in dict.fromkeys(statuses)},
         "best_trials": sorted(measured, reverse=True)[:10],
         "any_time": any_time(found, metric),
+        "refused": found.refused,
         "about": about,
     }
 
@@ -396,8 +429,8 @@ def main() -> None:
             continue
         record = run(job, method)
         append(given.file, record)
-        brief = ("test", "validation", "params", "trials", "took_s", "plan")
-        print(f"{what}: {json.dumps({k: record[k] for k in brief if k in record})}", flush=True)
+        brief = ("test", "validation", "params", "trials", "took_s", "plan", "refused")
+        print(f"{what}: {json.dumps({k: record[k] for k in brief if record.get(k)})}", flush=True)
     print()
     print_table([r for r in read(given.file) if any(same(r, job, method) for job, method in jobs)])
 

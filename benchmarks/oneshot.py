@@ -11,10 +11,15 @@ Each algorithm trains a supernet over all cells and reads some out; tables know 
     python benchmarks/oneshot.py --only spos gdas --seeds 20 --out runs/oneshot.jsonl
     python benchmarks/oneshot.py --cells nasbench201 --only spos gdas --epochs 8 --seeds 5 --out runs/oneshot.jsonl
     python benchmarks/oneshot.py --table runs/oneshot.jsonl
+    python benchmarks/oneshot.py --epoch-costs              # what an epoch of each costs; some minutes
 
 What is told of a run: the accuracy of its pick; the same of the best of its first three, as training these three alone
 would show; which share of all cells is worse than either; Kendall's tau between shared weights and training alone, over
 60 random cells, and among the best fifth of these; the time of the processor, in trainings of one median cell.
+
+Beside it stands what one gets for nothing, a random cell: mean and deviation over all of them. How far picks are above
+is told in deviations of one cell, which no pick can exceed by much where the best cells are near the others, and in
+deviations of a mean of as many random cells as there are seeds, which is the test of whether picks are better.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import bisect
+import contextlib
 import functools
 import json
 import statistics
@@ -65,8 +71,11 @@ METHODS: dict[str, Callable[..., Any]] = {
     "enas": oneshot.enas,
 }
 
-
 TOP = 3
+
+
+class _Enough(Exception):
+    """The steps that are timed are done."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class Cells:
     alone: dict[tuple[int, ...], float]
     epochs: int
 
+    @functools.cached_property
     def training_s(self) -> float:
         """Processor's seconds of training the cell of median accuracy alone: median of three seeds."""
         middle = sorted(self.alone, key=lambda codes: self.alone[codes])[len(self.alone) // 2]
@@ -154,6 +164,7 @@ def run(cells: str, name: str, seed: int, epochs: int, options: dict[str, Any]) 
         "options": options,
         "accuracy": round(truth[0], 4),
         "better_than": better_than(truth[0]),
+        "random": [round(statistics.mean(ordered), 4), round(statistics.pstdev(ordered), 4)],
         "top": round(max(truth[:TOP]), 4),
         "top_better_than": better_than(max(truth[:TOP])),
         "weightless": all(not str(v).startswith("ConvBlock") for v in result.architecture.values()),
@@ -161,17 +172,37 @@ def run(cells: str, name: str, seed: int, epochs: int, options: dict[str, Any]) 
         "tau_top": round(_tau([measured[i] for i in best], [alone[i] for i in best]), 3),
         "gap": None if result.gap is None else round(result.gap, 3),
         "cpu_seconds": round(seconds, 1),
-        "trainings": round(seconds / known.training_s(), 1),
+        "trainings": round(seconds / known.training_s, 1),
         "about": describe(),
     }
+
+
+def epoch_cost(cells: str, name: str, seed: int) -> float:
+    """Processor's time of an epoch, in epochs of the cell of median accuracy alone; the first steps are left out."""
+    known = CELLS[cells]()
+    times: list[float] = []
+
+    def stepped(done: int, total: int) -> None:
+        times.append(time.process_time())
+        if done == total:
+            raise _Enough
+
+    epochs = 2
+    with contextlib.suppress(_Enough):
+        METHODS[name](known.space, known.task, epochs=epochs, seed=seed, stepped=stepped)
+    steps = len(times)
+    quarter = steps // 4
+    seconds = (times[-1] - times[quarter]) / (steps - 1 - quarter) * steps / epochs
+    return seconds / (known.training_s / known.epochs)
 
 
 def table(runs: Sequence[dict[str, Any]]) -> str:
     """A row a method and setting."""
     lines = [
         table_head(
-            "cells", "method", "epochs", "seeds", "accuracy alone: median (least)", "in the best 2 %",
-            "best of the first 3", "in the best 2 %", "without weights", "tau", "tau, best fifth", "cost in trainings",
+            "cells", "method", "epochs", "seeds", "accuracy alone: median (least)", "a random cell",
+            "picks above it, in deviations of one (of a mean)", "in the best 2 %", "best of the first 3",
+            "in the best 2 %", "without weights", "tau", "tau, best fifth", "cost in trainings",
         )
     ]  # fmt: skip
     kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -183,8 +214,11 @@ def table(runs: Sequence[dict[str, Any]]) -> str:
             values = [r[name] for r in of]
             return f"{statistics.median(values):.3g} ({min(values):.3g})"
 
+        mean, deviation = of[0]["random"]
+        above = (statistics.mean(r["accuracy"] for r in of) - mean) / deviation
         lines.append(row(
             cells, method if options == "{}" else f"{method} {options}", epochs, len(of), said("accuracy"),
+            f"{mean:.3f} ± {deviation:.3f}", f"{above:.2g} ({above * len(of) ** 0.5:.2g})",
             f"{sum(r['better_than'] >= 0.98 for r in of)} of {len(of)}", said("top"),
             f"{sum(r['top_better_than'] >= 0.98 for r in of)} of {len(of)}", sum(r["weightless"] for r in of),
             said("tau"), said("tau_top"), f"{statistics.median(r['trainings'] for r in of):.3g}",
@@ -203,12 +237,19 @@ def main() -> None:
     arguments.add_argument("--options", type=json.loads, default={}, help="of the methods, as JSON")
     arguments.add_argument("--out", type=Path, help="file that runs are appended to")
     arguments.add_argument("--table", type=Path, help="only print the table of such a file")
+    arguments.add_argument("--epoch-costs", action="store_true", help="only print what an epoch of each costs")
     given = arguments.parse_args()
     if given.table:
         print(table([json.loads(line) for line in given.table.read_text().splitlines()]))
         return
     torch.set_num_threads(1)
     print(heading("One-shot algorithms"))
+    if given.epoch_costs:
+        print(table_head("cells", "method", "an epoch, in epochs of the median cell alone"))
+        for name in given.only:
+            costs = [epoch_cost(given.cells, name, given.first_seed + i) for i in range(given.seeds)]
+            print(row(given.cells, name, f"{statistics.median(costs):.1f}"), flush=True)
+        return
     runs = []
     for name in given.only:
         for seed in range(given.first_seed, given.first_seed + given.seeds):

@@ -13,6 +13,7 @@ import typer.main
 
 from archwright.cli import export, names
 from archwright.cli.app import app
+from archwright.cli.oneshot import ONESHOT
 from archwright.cli.strategy import DEFAULT_STRATEGY, STRATEGIES, find_strategy, strategy_of
 
 GROUP = typer.main.get_command(app)
@@ -109,6 +110,16 @@ def test_every_strategy_has_a_name_and_the_default_is_the_librarys(archwright):
     assert {type(m).__name__ for m in made} == kinds - {"Strategy", "Screened", "WarmStart"}
     assert type(find_strategy(DEFAULT_STRATEGY).make(space)) is strategy.GaussianProcess  # that of archwright.search
     assert "arxiv.org" in archwright("strategies").stdout
+
+
+def test_one_shot_algorithms_say_what_their_supernet_costs(archwright):
+    told = " ".join(archwright("strategies").stdout.split())
+    found = json.loads(archwright("strategies", "--json").stdout)["oneshot"]
+    assert {e["name"] for e in found} == set(ONESHOT)
+    assert all(f"about {e['trainings']:g} trainings" in told for e in found)
+    costs = {e["name"]: e["trainings"] for e in found}
+    assert costs["spos"] < costs["fairnas"]  # as many paths a step as a choice has candidates
+    assert 2 * costs["darts"] < costs["darts-2"]
 
 
 def test_a_strategy_is_made_around_the_one_that_is_named():

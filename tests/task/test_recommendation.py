@@ -366,6 +366,19 @@ def test_many_users_and_items_are_looked_up_without_a_table_of_all_pairs(monkeyp
     assert task.ranking.holds(users, items).sum() == len(task.train)
 
 
+@pytest.mark.slow
+def test_one_shot_algorithms_train_on_ratings():
+    task = Recommendation(ratings(), users=ages())
+    result = oneshot.spos(None, task, epochs=8, candidates=4)
+    losses = [point.losses["loss"] for point in result.history]
+    assert losses[-1] < losses[0]
+    x = task.validation.inputs
+    with torch.no_grad():
+        path = result.supernet.eval()(x, result.architecture)
+        torch.testing.assert_close(result.supernet.subnet(result.architecture)(x), path, atol=1e-5, rtol=0)
+    assert len(path.unique()) > 10
+
+
 def test_one_shot_algorithms_say_that_they_draw_no_negatives():
     with pytest.raises(EvaluationError, match="draws more for each batch: take a strategy"):
         oneshot.darts(None, Recommendation(clicks()))

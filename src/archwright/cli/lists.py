@@ -184,11 +184,17 @@ def strategies(
     for algorithm in ONESHOT.values():
         table.add_row(algorithm.name, algorithm.purpose)
         table.add_row("", f"not for {algorithm.weakness}")
-        table.add_row("", Text(f"then {DEFAULT_STRATEGY}, or {algorithm.name}/NAME; {algorithm.paper}", style="dim"))
+        cost = f"one supernet: about {algorithm.trainings:g} trainings"
+        then = f"then {DEFAULT_STRATEGY}, or {algorithm.name}/NAME"
+        table.add_row("", Text(f"{cost}; {then}; {algorithm.paper}", style="dim"))
     shown.print(table)
     shown.print()
     shown.print(
         "ms: about what asking and telling cost, after 100 / after 1,000 trials on the default space of images."
+    )
+    shown.print(
+        "trainings: of one network for as many epochs as the supernet, measured on small cells of five operations; "
+        "measuring the candidates that are read out comes on top."
     )
     shown.print("More, and which one to take: the page docs/strategies.md.")
 

@@ -27,6 +27,8 @@ class OneShotName:
         purpose: What it is for.
         weakness: When not to use it.
         paper: Where it is from.
+        trainings: About what its supernet costs, in trainings of one network for as many epochs, by
+            ``benchmarks/oneshot.py --epoch-costs`` on small cells; reading it out comes on top.
         settings: Arguments of the function.
     """
 
@@ -35,6 +37,7 @@ class OneShotName:
     purpose: str
     weakness: str
     paper: str
+    trainings: float
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def begin(self, epochs: int | None = None) -> OneShot:
@@ -53,6 +56,7 @@ ONESHOT = {
             "cells and choices of layers: weighs all of them at once, and learns the weights' weights",
             "spaces of skips, which it may come to prefer to all else; wide spaces, all of which it computes",
             "Liu et al., ICLR 2019, arxiv.org/abs/1806.09055",
+            trainings=6.5,
         ),
         OneShotName(
             "darts-2",
@@ -60,7 +64,8 @@ ONESHOT = {
             "as darts, by the gradient through a step of the weights",
             "anything in a hurry: three times the time, hardly another result",
             "Liu et al., ICLR 2019, arxiv.org/abs/1806.09055",
-            {"order": 2},
+            trainings=17,
+            settings={"order": 2},
         ),
         OneShotName(
             "gdas",
@@ -68,6 +73,7 @@ ONESHOT = {
             "supernets too large to compute whole: a step sees one path",
             "few epochs: what learns slowly is given up before it has learnt",
             "Dong & Yang, CVPR 2019, arxiv.org/abs/1910.04465",
+            trainings=3,
         ),
         OneShotName(
             "snas",
@@ -75,6 +81,7 @@ ONESHOT = {
             "little data: weights and gates learn from all of it",
             "a final decision early: its draws stay random for long",
             "Xie et al., ICLR 2019, arxiv.org/abs/1812.09926",
+            trainings=9,
         ),
         OneShotName(
             "pc-darts",
@@ -82,6 +89,7 @@ ONESHOT = {
             "many channels and little memory: candidates see a part of the channels",
             "anything that needs the shared weights afterwards, which fit no whole network",
             "Xu et al., ICLR 2020, arxiv.org/abs/1907.05737",
+            trainings=5.5,
         ),
         OneShotName(
             "drnas",
@@ -89,6 +97,7 @@ ONESHOT = {
             "as darts, where that decides too early: Dirichlet draws keep exploring",
             "few epochs",
             "Chen et al., ICLR 2021, arxiv.org/abs/2006.10355",
+            trainings=6,
         ),
         OneShotName(
             "beta-darts",
@@ -96,6 +105,7 @@ ONESHOT = {
             "as darts, with skips held down by a damping of the gates",
             "spaces in which skips are what is best",
             "Ye et al., CVPR 2022, arxiv.org/abs/2203.01665",
+            trainings=5.5,
         ),
         OneShotName(
             "spos",
@@ -103,6 +113,7 @@ ONESHOT = {
             "many ceilings or goals: random paths train weights that are searched again and again",
             "short trainings and many decisions: each weight is trained in a fraction of the steps",
             "Guo et al., ECCV 2020, arxiv.org/abs/1904.00420",
+            trainings=2.5,
         ),
         OneShotName(
             "fairnas",
@@ -110,6 +121,7 @@ ONESHOT = {
             "as spos, with each candidate trained equally often: ranks better",
             "choices of many candidates: a step takes as many times as long",
             "Chu et al., ICCV 2021, arxiv.org/abs/1907.01845",
+            trainings=8.5,
         ),
         OneShotName(
             "sandwich",
@@ -117,6 +129,7 @@ ONESHOT = {
             "open widths, depths and kernels, many sizes wanted: the largest network teaches the others",
             "choices of unlike layers, where the largest is no teacher",
             "Yu et al., ECCV 2020, arxiv.org/abs/2003.11142",
+            trainings=6.5,
         ),
         OneShotName(
             "progressive",
@@ -124,6 +137,7 @@ ONESHOT = {
             "the same, and the largest network is good by itself: it is trained first, then ever smaller ones",
             "little time: the smallest come last",
             "Cai et al., ICLR 2020, arxiv.org/abs/1908.09791",
+            trainings=4.5,
         ),
         OneShotName(
             "enas",
@@ -131,6 +145,7 @@ ONESHOT = {
             "the study of controllers: an LSTM draws paths, and learns from their reward",
             "few steps, in which it has hardly learnt",
             "Pham et al., ICML 2018, arxiv.org/abs/1802.03268",
+            trainings=8,
         ),
     )
 }

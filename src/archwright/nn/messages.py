@@ -220,6 +220,9 @@ class GraphNetwork(Inferred):
             equation 7, https://arxiv.org/abs/1511.05493, with one softmax over the nodes).
     """
 
+    tells_more = True
+    """Its layers are called with more than one tensor, so that no other module can stand for one of them."""
+
     def __init__(self, *layers: nn.Module, join: str = "last", readout: str = "sum"):
         super().__init__()
         one_of("GraphNetwork", "join", join, GRAPH_JOINS)

@@ -13,7 +13,7 @@ from archwright.nn.inferred import Block, Inferred
 from archwright.nn.init import INITS, initialize
 from archwright.space import Flow
 
-__all__ = ["PAD", "NextToken", "TokenEmbedding", "TokenNetwork", "flattened", "token_flow"]
+__all__ = ["PAD", "NextToken", "TokenEmbedding", "TokenNetwork", "cleared", "flattened", "reads_mask", "token_flow"]
 
 PAD = 0
 """The number of the token that fills up short texts, at their ends."""
@@ -77,29 +77,44 @@ class TokenNetwork(Inferred):
     def _first(self, tokens: Tensor, there: Tensor) -> Tensor:
         x, decided = tokens, []
         for layer in self.layers:
-            in_time = x.dim() == 3
-            reads = in_time and _reads_mask(layer)
-            if in_time and not reads and any(map(_reads_mask, layer.modules())):
-                raise EvaluationError(
-                    f"TokenNetwork: a {type(layer).__name__} holds a layer to which padding matters, and cannot pass "
-                    f"the mask on; let that layer stand by itself in the network"
-                )
+            reads = x.dim() == 3 and reads_mask(layer)
             x = layer(x, there) if reads else layer(x)
             clears = x.dim() == 3 and not isinstance(layer, (TokenEmbedding, nn.Dropout, nn.Dropout1d))
-            if clears and x.shape[2] != tokens.shape[1]:
-                raise EvaluationError(
-                    f"TokenNetwork: a {type(layer).__name__} turns {tokens.shape[1]} positions into {x.shape[2]}, so "
-                    f"that nobody knows which are padding; keep all of them (stride 1, odd kernels), or pool over all"
-                )
-            x = x * there.unsqueeze(1) if clears else x
+            x = cleared(f"a {type(layer).__name__}", x, there) if clears else x
             decided.append((reads, clears))
         self.reads, self.clears = (tuple(flags) for flags in zip(*decided, strict=True))
         self.waiting = False
         return x
 
 
-def _reads_mask(layer: nn.Module) -> bool:
-    return isinstance(layer, Block) and layer.reads_mask
+def reads_mask(layer: nn.Module) -> bool:
+    """Whether a layer on (B, C, T) is to be told where there is padding.
+
+    Raises:
+        EvaluationError: One inside it is, which it cannot tell.
+    """
+    if isinstance(layer, Block) and layer.reads_mask:
+        return True
+    if any(isinstance(part, Block) and part.reads_mask for part in layer.modules()):
+        raise EvaluationError(
+            f"TokenNetwork: a {type(layer).__name__} holds a layer to which padding matters, and cannot pass "
+            f"the mask on; let that layer stand by itself in the network"
+        )
+    return False
+
+
+def cleared(layer: str, x: Tensor, there: Tensor) -> Tensor:
+    """What a layer made, (B, C, T), with zeros where there is padding.
+
+    Raises:
+        EvaluationError: It did not keep the positions.
+    """
+    if x.shape[2] != there.shape[1]:
+        raise EvaluationError(
+            f"TokenNetwork: {layer} turns {there.shape[1]} positions into {x.shape[2]}, so "
+            f"that nobody knows which are padding; keep all of them (stride 1, odd kernels), or pool over all"
+        )
+    return x * there.unsqueeze(1)
 
 
 def flattened(layers: tuple[nn.Module, ...]) -> list[nn.Module]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archwright.oneshot.options import Options
+from archwright.oneshot.paths import Paths
 from archwright.oneshot.result import Result
-from archwright.oneshot.sampling import fair
 from archwright.oneshot.searching import found_by, searched
 from archwright.oneshot.session import Session
 
@@ -27,7 +27,10 @@ def fairnas(
     candidates, m, and a step has m paths; here decisions differ, a step has as many paths as the largest choice between
     modules has options, and smaller decisions go through their values again and again
     (`archwright.oneshot.sampling.fair`), so that at any time no value has been taken more than once more than
-    another. The gradient is the mean over paths, not the sum, so that the recipe's rate means the same.
+    another. The gradient is the mean over paths, not the sum, so that the recipe's rate means the same. Under ceilings
+    what exceeds them is not trained; values are then taken as equally often as the paths that fit allow
+    (`archwright.oneshot.paths.Paths.fair`): what fits beside little else alone is taken less, and a step need not hold
+    every candidate.
 
     Args:
         space: What to search; None for the task's own.
@@ -39,11 +42,12 @@ def fairnas(
     session = Session("fairnas", space, task, Options(**options), {"paths": paths, "candidates": candidates})
     if paths is None:
         paths = min(8, max((d.size for d in session.space.decisions if d.kind == "choice"), default=2))
+    drawn = Paths(session)
     for step in session.steps():
         inputs, targets = session.batches.at(step)
         session.optimizer.zero_grad()
         for path in range(paths):
-            loss = session.loss(fair(session.space, session.seed, step * paths + path), inputs, targets)
+            loss = session.loss(drawn.fair(step * paths + path), inputs, targets)
             (loss / paths).backward()
             session.note(loss=loss)
         session.descend()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from archwright.errors import EvaluationError, ObjectiveError, did_you_mean
 from archwright.evaluator import Recipe
 from archwright.objective import Goal, Objectives
@@ -83,9 +85,7 @@ def check_task(task: Task) -> None:
 
     Its step is one descent of a loss (`Task.one_loss`), and its batches are samples as they are (`Task.drawn`).
     """
-    from archwright.task import Task as Plain
-
-    if type(task).drawn is not Plain.drawn:
+    if _draws(task):
         raise EvaluationError(
             f"one-shot algorithms train on samples as they are, and task {task.name!r} ({type(task).__name__}) draws "
             f"more for each batch: take a strategy that trains each network, such as 'evolution'"
@@ -95,6 +95,17 @@ def check_task(task: Task) -> None:
             f"a supernet is trained by one loss, and task {task.name!r} ({type(task).__name__}) has several that play "
             f"against each other: search its networks one by one, as aw.search(task) does"
         )
+
+
+def _draws(task: Task) -> bool:
+    """Whether its batches are more than samples; one kind of task may draw for some data, and for others not."""
+    from archwright.task import Task as Plain
+
+    if type(task).drawn is Plain.drawn:
+        return False
+    inputs = task.train.inputs[:1]
+    found, _ = task.drawn(inputs, task.train.targets[:1], torch.Generator().manual_seed(0))
+    return found is not inputs
 
 
 def objectives_for(given: Any, task: Task) -> Objectives:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from archwright.oneshot.distillation import distilled
 from archwright.oneshot.options import Options
+from archwright.oneshot.paths import Paths
 from archwright.oneshot.reading import shared_of
 from archwright.oneshot.result import Result
 from archwright.oneshot.sampling import extreme, within
 from archwright.oneshot.searching import found_by, searched
 from archwright.oneshot.session import Session
-from archwright.space import Space
+from archwright.space import Architecture, Space
 
 if TYPE_CHECKING:
     from archwright.task import Task
 
 __all__ = ["progressive", "stages"]
+
+Draw = Callable[[np.random.Generator], Architecture]
 
 KINDS = ("kernel", "depth", "width")
 
@@ -46,6 +51,8 @@ def progressive(
     - Smaller kernels are the middle of larger ones, without the paper's learnt transformation; smaller widths the first
       channels, which are not sorted by importance beforehand.
     - Epochs are divided evenly among the stages of shrinking, and the learning rate comes down once over all of them.
+    - Under ceilings the largest network is the largest of those that meet them, a stage draws such alone, and one that
+      has no more of them than the stage before it is left out.
 
     Args:
         space: What to search; None for the task's own.
@@ -64,8 +71,10 @@ def progressive(
         )
     told = {"largest_share": largest_share, "paths": paths, "distil": distil, "candidates": candidates}
     session = Session("progressive", space, task, Options(**options), told)
-    largest = extreme(session.space, shared_of(session).costs, largest=True)
-    allowed = stages(session.space, session.space.codes([largest])[0].tolist())
+    limits = Paths(session)
+    fits = limits.fits if limits.pool else None
+    largest = extreme(session.space, shared_of(session).costs, largest=True, begin=limits.pool, fits=fits)
+    drawn = _draws(session, limits, largest)
     first = max(1, round(largest_share * session.total))
     teacher = session.keep("teacher", session.supernet.subnet(largest))
     for step in session.steps():
@@ -80,9 +89,9 @@ def progressive(
                 teacher.load_state_dict(session.supernet.subnet(largest).state_dict())
             with torch.no_grad():
                 says = teacher.eval()(inputs)
-            stage = allowed[min(len(allowed) - 1, (step - first) * len(allowed) // (session.total - first))]
+            draw = drawn[min(len(drawn) - 1, (step - first) * len(drawn) // (session.total - first))]
             for path in range(paths):
-                output = session.forward(within(session.space, stage, session.random(path, step)), inputs)
+                output = session.forward(draw(session.random(path, step)), inputs)
                 loss = task.loss(output, targets, session.recipe.label_smoothing)
                 session.note(smaller_loss=loss)
                 (loss / paths + distil / paths * distilled(session, output, says, targets)).backward()
@@ -90,6 +99,29 @@ def progressive(
         if session.epoch_ends:
             session.record()
     return found_by(session, searched(session, candidates=candidates))
+
+
+def _draws(session: Session, limits: Paths, largest: Architecture) -> list[Draw]:
+    """For each stage of shrinking how to draw an architecture of it; with ceilings, one of those that meet them."""
+    space = session.space
+    allowed = stages(space, space.codes([largest])[0].tolist())
+    if not limits.pool:
+        return [functools.partial(within, space, stage) for stage in allowed]
+    pools: list[tuple[Architecture, ...]] = []
+    known: tuple[Architecture, ...] = (largest,)
+    for stage in allowed[:-1]:
+        found = limits.within(stage, (*known, *limits.pool))
+        if len(found) > len(known):
+            pools.append(found)
+            known = found
+    last = tuple(dict.fromkeys((*known, *limits.pool)))
+    if len(last) > len(known) or not pools:
+        pools.append(last)
+    return [functools.partial(_one_of, pool) for pool in pools]
+
+
+def _one_of(pool: Sequence[Architecture], rng: np.random.Generator) -> Architecture:
+    return pool[int(rng.integers(len(pool)))]
 
 
 def stages(space: Space, largest: Sequence[int]) -> list[dict[int, list[int]]]:

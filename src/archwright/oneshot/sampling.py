@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from archwright.oneshot.fitting import LEVELS, Costs
 from archwright.space import Architecture, Space
 from archwright.space.variation import is_live
 
-__all__ = ["extreme", "fair", "uniform", "within"]
+__all__ = ["extreme", "fair", "uniform", "with_code", "within"]
 
 MOST_DRAWS = 1000
 
@@ -61,11 +61,28 @@ def within(space: Space, allowed: Mapping[int, Sequence[int]], rng: np.random.Ge
     return space.sample(rng)
 
 
-def extreme(space: Space, costs: Costs, *, largest: bool, sweeps: int = 2) -> Architecture:
+def extreme(
+    space: Space,
+    costs: Costs,
+    *,
+    largest: bool,
+    sweeps: int = 2,
+    begin: Sequence[Architecture] = (),
+    fits: Callable[[Architecture], bool] | None = None,
+) -> Architecture:
     """The architecture of most (or fewest) multiply-accumulates, then parameters, decision by decision.
 
     Each decision in turn takes the code that makes the network largest, the others as they are: exact where
     decisions do not depend on each other. Decisions of many values are tried at eight of them.
+
+    Args:
+        space: Where.
+        costs: ``costs(architecture, names)``, real ones.
+        largest: Whether the largest is wanted, or the smallest.
+        sweeps: How often to go through the decisions.
+        begin: The most extreme of these is where it begins; 16 random ones by default.
+        fits: What may be taken, of which one of `begin` must be: what is found then is not always the largest of all,
+            but none that differs from it in one decision is larger.
     """
     sign = -1.0 if largest else 1.0
     known: dict[Architecture, tuple[float, float]] = {}
@@ -79,7 +96,7 @@ def extreme(space: Space, costs: Costs, *, largest: bool, sweeps: int = 2) -> Ar
                 known[architecture] = float("inf"), float("inf")
         return known[architecture]
 
-    here = min(space.sample(np.random.default_rng(0), 16), key=size)
+    here = min(begin or space.sample(np.random.default_rng(0), 16), key=size)
     for _ in range(sweeps):
         before = here
         for i, d in enumerate(space.decisions):
@@ -87,14 +104,15 @@ def extreme(space: Space, costs: Costs, *, largest: bool, sweeps: int = 2) -> Ar
             if codes[i] < 0 or d.size < 2:
                 continue
             levels = sorted({round(x) for x in np.linspace(0, d.size - 1, min(d.size, LEVELS))})
-            tried = [_with(space, codes, i, code, largest) for code in levels]
-            here = min((here, *(a for a in tried if not space.rules or a in space)), key=size)
+            tried = [with_code(space, codes, i, code, largest) for code in levels]
+            allowed = (a for a in tried if (not space.rules or a in space) and (fits is None or fits(a)))
+            here = min((here, *allowed), key=size)
         if here == before:
             break
     return here
 
 
-def _with(space: Space, codes: Sequence[int], i: int, code: int, largest: bool) -> Architecture:
+def with_code(space: Space, codes: Sequence[int], i: int, code: int, largest: bool) -> Architecture:
     """One decision set anew; what it switches on takes its last code, or its first."""
     found = [*codes[:i], code]
     for d, old in zip(space.decisions[i + 1 :], codes[i + 1 :], strict=True):

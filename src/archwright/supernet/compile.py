@@ -11,17 +11,25 @@ from torch import nn
 
 from archwright.errors import ArchwrightError, SpaceError
 from archwright.nn.connect import sequential_flow
+from archwright.nn.tokens import token_flow
 from archwright.space import Space
 from archwright.space.build import Path, build
 from archwright.space.layout import Layout, Scope, inner_scope, label, plain
 from archwright.space.nodes import Call, Choice, Decided, Node, Repeat, Subset
-from archwright.supernet.depth import Chain, Depth
+from archwright.supernet.depth import Chain, Depth, TokenChain
 from archwright.supernet.elastic import Elastic
 from archwright.supernet.mixed import Mixed
 from archwright.supernet.skeleton import Copied, StandIn
 from archwright.supernet.states import SoftStates, is_state_cell
 
 __all__ = ["Tree", "compiled"]
+
+
+MOST_OPTIONS = 8
+"""Decisions of more values are numbers, mostly, and change nothing of what a call does with its parts."""
+
+CHAINS = {sequential_flow: Chain, token_flow: TokenChain}
+"""What runs one after the other is no place of its own, whatever it is called."""
 
 
 @dataclass
@@ -104,11 +112,11 @@ class _Compile:
             return self._mixed(x, scope, path, name)
         if isinstance(x, Repeat):
             return self._depth(x, scope, path, name)
-        if isinstance(x, Call) and x.function.flow is sequential_flow and self._in_order(x, scope):
+        if isinstance(x, Call) and x.function.flow in CHAINS and self._in_order(x, scope):
             parts = [
                 self.place(v, scope, (*path, i), self._named(name, v, key)) for i, (key, v) in enumerate(x.arguments())
             ]
-            return Chain(parts)
+            return CHAINS[x.function.flow](parts)
         return self._elastic(x, scope, path, name or label(x))
 
     def _in_order(self, x: Call, scope: Scope) -> bool:
@@ -160,8 +168,20 @@ class _Compile:
                 yield name, value, (*path, name)
 
     def _refuses(self, place: Elastic, x: Any, scope: Scope) -> str | None:
-        """Why a call does not run with stand-ins for modules, if it runs with the modules themselves."""
-        codes = [0] * len(self.layout.decisions)
+        """Why a call does not run with stand-ins for modules, if it runs with the modules themselves.
+
+        What it does with them may depend on its own decisions, whose options are tried one by one.
+        """
+        if isinstance(x, Call) and getattr(x.function.function, "tells_more", False):
+            return "it calls the modules that it is given with more than one tensor"
+        first = [0] * len(self.layout.decisions)
+        tried = [first]
+        for i in place.own:
+            if (size := self.layout.decisions[i].size) <= MOST_OPTIONS:
+                tried += [[*first[:i], code, *first[i + 1 :]] for code in range(1, size)]
+        return next((reason for codes in tried if (reason := self._refuses_with(place, x, scope, codes))), None)
+
+    def _refuses_with(self, place: Elastic, x: Any, scope: Scope, codes: list[int]) -> str | None:
         with torch.random.fork_rng(devices=[]):
             try:
                 made = place.built(codes)

@@ -1,16 +1,18 @@
-"""One place after the other, and depth that is open."""
+"""One place after the other, on tokens too, and depth that is open."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 from torch import Tensor, nn
 
+from archwright.nn.tokens import PAD
 from archwright.supernet.adding import changed_in_place, version_of, weighed_sum
-from archwright.supernet.gates import SOFT, current
+from archwright.supernet.gates import SOFT, active, current
 
-__all__ = ["Chain", "Depth"]
+__all__ = ["Chain", "Depth", "TokenChain"]
 
 
 class Chain(nn.Module):
@@ -25,6 +27,18 @@ class Chain(nn.Module):
         for part in self.parts:
             x = part(x)
         return x
+
+
+class TokenChain(Chain):
+    """Places in order on token numbers (B, T), as `archwright.nn.TokenNetwork` has its layers.
+
+    Each layer beneath learns from the gates where there is padding, however deep choices and repeats go.
+    """
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """All of them."""
+        with active(replace(current(), there=tokens != PAD)):
+            return super().forward(tokens)
 
 
 class Depth(nn.Module):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from archwright.errors import ArchwrightError, EvaluationError, SpaceError
 from archwright.nn.connect import Residual
 from archwright.nn.inferred import is_materialized
+from archwright.nn.tokens import cleared, reads_mask
 from archwright.space.build import Path, build
 from archwright.space.layout import Layout, Scope
 from archwright.supernet.adding import changed_in_place, version_of, weighed_sum
@@ -114,21 +117,28 @@ class Elastic(nn.Module):
         return told
 
     def _run(self, x: Tensor, own: tuple[int, ...], gates: Gates) -> Tensor:
+        there = gates.there if x.dim() == 3 else None
+        with nullcontext() if gates.there is None else active(replace(gates, there=None)):
+            y = self._made_of(x, own, current(), there)
+        return y if there is None or y.dim() != 3 else cleared(repr(self.name), y, there)
+
+    def _made_of(self, x: Tensor, own: tuple[int, ...], gates: Gates, there: Tensor | None) -> Tensor:
+        """What the network of these values makes of `x`, and of a mask if it reads one."""
         training = self.training and not gates.quiet
         key = (own, x.shape[1:])
         skeleton = self._skeletons.get(key)
         if skeleton is None:
-            skeleton = self._skeleton(key, own, x, gates)
+            skeleton = self._skeleton(key, own, x, gates, there is not None)
         module = skeleton.module
         if self.inner and type(module) is Residual:
             y: Tensor = module.body(x)
             return self._shortcut(module, own, x, y)(x, training, gates.again) + y
-        return skeleton(x, training, gates.again)
+        return skeleton(x, training, gates.again, there if getattr(module, "masked", False) else None)
 
-    def _skeleton(self, key: Any, own: tuple[int, ...], x: Tensor, gates: Gates) -> Skeleton:
+    def _skeleton(self, key: Any, own: tuple[int, ...], x: Tensor, gates: Gates, in_time: bool) -> Skeleton:
         shape = tuple(x.shape[1:])
         if not self.inner:
-            return self._keep(key, self.sized(own, gates, shape, x.dtype), own, x)
+            return self._keep(key, self.sized(own, gates, shape, x.dtype, in_time), own, x)
         made = self.made(own, gates)
         if type(made) in (*CHECKED, Residual) or is_materialized(made):
             return self._keep(key, made, own, x)
@@ -166,7 +176,7 @@ class Elastic(nn.Module):
             for i, code in zip(self.own, own, strict=True):
                 codes[i] = code
             version = version_of(x)
-            with active(Gates(codes, gates.weights, gates.support, quiet=gates.quiet, again=gates.again)):
+            with active(replace(gates, codes=codes)):
                 terms.append(self._located(x, own, current()))
             if len(combinations) > 1:
                 changed_in_place(repr(self.name), "a candidate", x, version)
@@ -246,24 +256,45 @@ class Elastic(nn.Module):
         return made
 
     def completed(
-        self, made: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, gates: Gates | None = None
+        self,
+        made: nn.Module,
+        shape: tuple[int, ...],
+        dtype: torch.dtype,
+        gates: Gates | None = None,
+        in_time: bool = False,
     ) -> nn.Module:
-        """The same module after its first input, drawn without a trace in torch's generator."""
+        """The same module after its first input, drawn without a trace in torch's generator.
+
+        Args:
+            made: Of this place.
+            shape: Of one input.
+            dtype: Of it.
+            gates: Of what is beneath, if anything is.
+            in_time: Whether the input is tokens' (channels, time), and so comes with a mask for a layer that reads one.
+        """
+        masked = in_time and reads_mask(made)
         if is_materialized(made):
             return made
         with untouched():
-            return complete(made, shape, dtype, gates)
+            return complete(made, shape, dtype, gates, masked)
 
-    def sized(self, own: tuple[int, ...], gates: Gates, shape: tuple[int, ...], dtype: torch.dtype) -> nn.Module:
+    def sized(
+        self, own: tuple[int, ...], gates: Gates, shape: tuple[int, ...], dtype: torch.dtype, in_time: bool = False
+    ) -> nn.Module:
         """A completed module without children, whose weights nobody will read: without values, where that is safe."""
         if self.light:
-            with Weightless():
-                made = self.completed(self.made(own, gates), shape, dtype)
+            try:
+                with Weightless():
+                    made = self.completed(self.made(own, gates), shape, dtype, in_time=in_time)
+            except RuntimeError:  # it computes with its weights as it is made, or cannot be made at all
+                made = self.completed(self.made(own, gates), shape, dtype, in_time=in_time)
+                self.light = False
+                return made
             parts = list(made.modules())
             self.light = all(type(part).__module__.startswith(OURS) for part in parts)
             if self.light and not any(part._buffers and not isinstance(part, _NormBase) for part in parts):
                 return made
-        return self.completed(self.made(own, gates), shape, dtype)
+        return self.completed(self.made(own, gates), shape, dtype, in_time=in_time)
 
     def shortcut(self, residual: Residual, before: tuple[int, ...], after: tuple[int, ...]) -> nn.Module:
         """What brings a residual's input to its body's shape."""

@@ -36,6 +36,7 @@ class Gates:
         survey: While the supernet is being made: what is asked of the places.
         quiet: Places run in evaluation mode, for a look at shapes.
         again: A second computation of what has been computed (checkpointing): statistics are left alone.
+        there: Inside a network of tokens, (B, T), where there is no padding.
     """
 
     codes: list[int]
@@ -44,6 +45,7 @@ class Gates:
     survey: Any = None
     quiet: bool = False
     again: bool = False
+    there: Tensor | None = None
 
 
 _current: ContextVar[Gates | None] = ContextVar("gates", default=None)

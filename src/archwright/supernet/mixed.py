@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -107,7 +108,7 @@ class Mixed(nn.Module):
 
 
 def _again(gates: Gates) -> Gates:
-    return Gates(gates.codes, gates.weights, gates.support, quiet=gates.quiet, again=True)
+    return replace(gates, survey=None, again=True)
 
 
 def _shuffled(x: Tensor, groups: int) -> Tensor:

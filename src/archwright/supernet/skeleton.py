@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from archwright.space.build import Path
 from archwright.supernet.gates import Gates, active
 from archwright.supernet.shared import Bound
 
-__all__ = ["CHECKED", "Copied", "Skeleton", "StandIn", "Standing", "complete", "untouched"]
+__all__ = ["CHECKED", "Copied", "Skeleton", "StandIn", "Standing", "complete", "untouched", "zeros"]
 
 CHECKED = (Parallel, Cell, StateCell)
 """They only wait for their first input to check that the parts fit; shapes leave no trace in them."""
@@ -30,6 +31,12 @@ def untouched() -> Iterator[None]:
         yield
     finally:
         torch.set_rng_state(state)
+
+
+def zeros(batch: int, shape: tuple[int, ...], dtype: torch.dtype, masked: bool) -> tuple[Tensor, ...]:
+    """Inputs of zeros, and a mask of no padding where one is read."""
+    x = torch.zeros(batch, *shape, dtype=dtype)
+    return (x, torch.ones(batch, shape[-1], dtype=torch.bool)) if masked else (x,)
 
 
 class Copied(Exception):
@@ -74,38 +81,42 @@ class Skeleton:
         self.module, self.bound = module, bound
         self.checked = type(module) in CHECKED
 
-    def __call__(self, x: Tensor, training: bool, again: bool) -> Tensor:
+    def __call__(self, x: Tensor, training: bool, again: bool, there: Tensor | None = None) -> Tensor:
         module, bound = self.module, self.bound
         if module.training is not training:
             module.train(training)
         if self.checked:
             module.waiting = True  # type: ignore[assignment]
+        given = (x,) if there is None else (x, there)
         if bound is None:
-            y: Tensor = module(x)
+            y: Tensor = module(*given)
             return y
         lent = bound.put(again)
         try:
-            y = module(x)
+            y = module(*given)
         finally:
             bound.take(None if again or not training else lent)
         return y
 
 
-def complete(made: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, gates: Gates | None = None) -> nn.Module:
-    """Show a module one batch of two zero inputs; draws from torch's global generator."""
+def complete(
+    made: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, gates: Gates | None = None, masked: bool = False
+) -> nn.Module:
+    """Show a module one batch of two zero inputs, with a mask if it reads one; draws from torch's global generator."""
     if isinstance(made, Block):
         # As its first forward does, without the price of one.
-        made.body = made._make((2, *shape))
+        made.masked = masked
+        made.body = made._make_masked((2, *shape)) if masked else made._make((2, *shape))
         made.waiting = False
         if is_materialized(made):
             return made if made.training else made.train(False)
     mode = made.training
     made.eval()
-    quiet = None if gates is None else Gates(gates.codes, gates.weights, gates.support, gates.survey, quiet=True)
+    given = zeros(2, shape, dtype, masked)
     with torch.no_grad():
-        if quiet is None:
-            made(torch.zeros(2, *shape, dtype=dtype))
+        if gates is None:
+            made(*given)
         else:
-            with active(quiet):
-                made(torch.zeros(2, *shape, dtype=dtype))
+            with active(replace(gates, again=False, quiet=True)):
+                made(*given)
     return made.train(mode)

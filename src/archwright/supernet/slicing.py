@@ -17,6 +17,8 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from archwright.nn.attention import _Attend, _Table
+from archwright.nn.messages import _GAT, _GIN, _GraphNorm
+from archwright.nn.translate import _Positions
 
 __all__ = ["Axes", "Layer", "layers"]
 
@@ -75,7 +77,7 @@ def layers(module: nn.Module, outside: Collection[int] = ()) -> list[Layer]:
             return
         seen.add(id(part))
         # Fixed tables are constants, made anew at every size.
-        if (part._parameters or part._buffers) and not (isinstance(part, _Table) and part._buffers):
+        if (part._parameters or part._buffers) and not (isinstance(part, _TABLES) and part._buffers):
             tensors = list(_tensors(part))
             if tensors:
                 found.append(_layer(part, parent, name, tensors))
@@ -96,7 +98,7 @@ def _layer(module: nn.Module, parent: nn.Module | None, name: str, tensors: list
             kinds = tuple((type(module).__qualname__, *kind) for kind, _ in options)
             return Layer(module, kinds, tuple(axes for _, axes in options))
     axes = {n: Axes(tuple(t.shape)) for n, t in tensors}
-    ranks = tuple((n, len(a.sizes)) for n, a in axes.items())
+    ranks = tuple((n, len(a.sizes), n in module._parameters) for n, a in axes.items())
     return Layer(module, (("opaque", f"{type(module).__module__}.{type(module).__qualname__}", ranks),), (axes,), True)
 
 
@@ -188,6 +190,8 @@ def _multihead_out(module: Any, parent: Any, name: str) -> Options:
     return [(("out",), axes)]
 
 
+_TABLES = (_Table, _Positions)
+
 _LEADING = (
     nn.Linear,
     nn.Bilinear,
@@ -198,7 +202,10 @@ _LEADING = (
     nn.Embedding,
     nn.EmbeddingBag,
     nn.PReLU,
-    _Table,
+    *_TABLES,
+    _GIN,
+    _GAT,
+    _GraphNorm,
 )
 
 _RULES: tuple[tuple[Any, type, Callable[..., Options]], ...] = (

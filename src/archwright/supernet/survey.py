@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 from archwright.errors import EvaluationError
 from archwright.nn.connect import Residual
 from archwright.nn.inferred import is_materialized
+from archwright.nn.tokens import reads_mask
 from archwright.supernet.elastic import Elastic
-from archwright.supernet.gates import Gates
+from archwright.supernet.gates import Gates, active
 from archwright.supernet.shared import Seen
-from archwright.supernet.skeleton import CHECKED, complete, untouched
+from archwright.supernet.skeleton import CHECKED, complete, untouched, zeros
 from archwright.supernet.slicing import Layer
 from archwright.supernet.weightless import Shapes
 
@@ -26,12 +28,16 @@ MOST_TRIED = 64
 
 @dataclass(frozen=True)
 class Origin:
-    """What a network of a place was made from: all codes, the input's shape and type, and a residual's result."""
+    """What a network of a place was made from: all codes, the input's shape and type, and a residual's result.
+
+    `in_time`: the input is (channels, time) of tokens, and comes with a mask.
+    """
 
     codes: tuple[int, ...]
     shape: tuple[int, ...]
     dtype: torch.dtype
     after: tuple[int, ...] | None = None
+    in_time: bool = False
 
 
 class Survey:
@@ -58,7 +64,7 @@ class Survey:
         self.inputs: dict[Elastic, Origin] = {}
         self._known: dict[Any, tuple[int, tuple[int, ...], torch.dtype]] = {}
         self._made: dict[Any, nn.Module] = {}
-        self._counted: dict[Any, int] = {}
+        self._told: set[Any] = set()
 
     def start(self) -> None:
         """Begin with another architecture."""
@@ -66,26 +72,28 @@ class Survey:
 
     def look(self, place: Elastic, x: Tensor, gates: Gates) -> Tensor:
         """What the place makes of zeros shaped as `x`, in zeros or not."""
+        in_time = gates.there is not None and x.dim() == 3
         try:
-            y = self._look(place, x, gates)
+            with nullcontext() if gates.there is None else active(replace(gates, there=None)):
+                y = self._look(place, x, gates, in_time)
         except Exception as error:
             raise place.located(x, error) from error
         self.channels += y.shape[1] if y.dim() > 1 else 1
         return y
 
-    def _look(self, place: Elastic, x: Tensor, gates: Gates) -> Tensor:
+    def _look(self, place: Elastic, x: Tensor, gates: Gates, in_time: bool) -> Tensor:
         own = tuple(gates.codes[i] for i in place.own)
-        origin = Origin(tuple(gates.codes), tuple(x.shape[1:]), x.dtype)
+        origin = Origin(tuple(gates.codes), tuple(x.shape[1:]), x.dtype, in_time=in_time)
         if self.final or math.prod(origin.shape) > math.prod(
             self.inputs[place].shape if place in self.inputs else (0,)
         ):
             self.inputs[place] = origin
         if place.inner:
             return self._connection(place, own, origin, x, gates)
-        key = (place, own, origin.shape, x.dtype)
+        key = (place, own, origin.shape, x.dtype, in_time)
         known = self._known.get(key)
         if known is None:
-            made = place.sized(own, gates, origin.shape, x.dtype).eval()
+            made = place.sized(own, gates, origin.shape, x.dtype, in_time).eval()
             self._note(place, made, own, origin)
             y = self._result(place, made, x)
             known = self._known[key] = (self._count(made), tuple(y.shape[1:]), y.dtype)
@@ -95,13 +103,13 @@ class Survey:
     @staticmethod
     def _result(place: Elastic, made: nn.Module, x: Tensor) -> Tensor:
         """What a module makes of `x`, without changing `x`."""
-        x = torch.zeros(x.shape, dtype=x.dtype)
+        given = zeros(len(x), tuple(x.shape[1:]), x.dtype, getattr(made, "masked", False))
         with untouched():
             if any(p.is_meta for p in made.parameters()):
                 with torch.inference_mode(), Shapes():
-                    y = made(x)
+                    y = made(*given)
             else:
-                y = made(x)
+                y = made(*given)
         if not isinstance(y, Tensor):
             raise EvaluationError(f"a supernet's parts make one tensor each; this one made a {type(y).__name__}")
         return y
@@ -139,7 +147,9 @@ class Survey:
         if not self.settles:
             return
         found = place.layers(module, own)
-        if not place.groups and any(layer.opaque for layer in found):
+        opaque = (place, tuple(tuple(t.shape) for layer in found if layer.opaque for _, t in layer.tensors()))
+        if not place.groups and opaque[1] and opaque not in self._told:
+            self._told.add(opaque)
             place.groups = self._telling(place, own, origin)
             found = place.layers(module, own)
         if not found:
@@ -157,11 +167,11 @@ class Survey:
         """Which own decisions change the shapes of layers that no rule is known for."""
 
         def shapes(codes: list[int]) -> Any:
-            gates = Gates(list(origin.codes))
+            gates = Gates(list(origin.codes), survey=Survey(settles=False))  # of what is beneath, which has no weights
             for i, code in zip(place.own, codes, strict=True):
                 gates.codes[i] = max(code, 0)
             made = place.completed(
-                place.made(tuple(max(c, 0) for c in codes), gates), origin.shape, origin.dtype, gates
+                place.made(tuple(max(c, 0) for c in codes), gates), origin.shape, origin.dtype, gates, origin.in_time
             )
             return [[tuple(t.shape) for _, t in m.tensors()] for m in place.layers(made, own) if m.opaque]
 
@@ -204,5 +214,6 @@ class Survey:
             assert isinstance(made, Residual)
             return place.layers(made._make_shortcut((2, *origin.shape), origin.after), own)
         if not is_materialized(made):
-            complete(made, origin.shape, origin.dtype, gates if place.inner else None)
+            masked = origin.in_time and reads_mask(made)
+            complete(made, origin.shape, origin.dtype, gates if place.inner else None, masked)
         return place.layers(made, own)
