@@ -154,6 +154,12 @@ def test_graphs_that_cannot_be_are_said(change, said):
         GraphClassification(graphs, y)
 
 
+def test_more_graphs_than_memory_is_for_are_refused():
+    wide = read_graphs([{"x": np.zeros((390, 400)), "edges": [[0], [1]]}]).graphs * 4000
+    with pytest.raises(DataError, match=r"4,000 graphs has 390 nodes: .* 4 GiB in all, .* these take 4\.6 GiB"):
+        GraphSetInputs.of(wide, np.array([0]))
+
+
 def test_labels_and_parts_that_cannot_be_are_said(tmp_path):
     graphs, y = shapes()
     with pytest.raises(DataError, match="no labels"):

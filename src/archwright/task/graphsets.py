@@ -21,6 +21,10 @@ __all__ = ["GraphSet", "GraphSetInputs", "holds_graphs", "read_graphs"]
 MOST_NODES = 400
 """Of the largest graph: each is a matrix of so many rows and more than so many columns."""
 
+MOST_GIB = 4
+MOST_BYTES = MOST_GIB * 2**30
+"""Of all graphs together, as matrices."""
+
 TU = "_graph_indicator.txt"
 """How the file of the TU collection ends that says of which graph each node is."""
 
@@ -69,11 +73,12 @@ class GraphSetInputs:
             if graph.x.shape[1] != features:
                 problems.add(f"graph {i} has {graph.x.shape[1]} features a node, graph 0 {features}: give all the same")
         nodes = max(map(len, graphs))
-        if nodes > MOST_NODES:
-            size = 4 * len(graphs) * nodes * (1 + features + nodes) / 2**30
+        size = 4 * len(graphs) * nodes * (1 + features + nodes)
+        if nodes > MOST_NODES or size > MOST_BYTES:
             problems.add(
-                f"the largest of {len(graphs)} graphs has {nodes:,} nodes: allowed are {MOST_NODES}, for each becomes "
-                f"a matrix, all {size:.1f} GiB of memory. Leave large ones out, or classify nodes of one graph instead"
+                f"the largest of {len(graphs):,} graphs has {nodes:,} nodes: allowed are {MOST_NODES}, and {MOST_GIB} GiB "
+                f"in all, for each becomes a matrix of as many rows; these take {size / 2**30:.1f} GiB. Leave large ones "
+                f"out, or classify nodes of one graph instead"
             )
         problems.check()
         x = np.concatenate([graphs[i].x for i in train])
