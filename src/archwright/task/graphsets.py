@@ -77,8 +77,8 @@ class GraphSetInputs:
         if nodes > MOST_NODES or size > MOST_BYTES:
             problems.add(
                 f"the largest of {len(graphs):,} graphs has {nodes:,} nodes: allowed are {MOST_NODES}, and {MOST_GIB} "
-                f"GiB in all, for each becomes a matrix of as many rows; these take {size / 2**30:.1f} GiB. Leave large "
-                f"ones out, or classify nodes of one graph instead"
+                f"GiB in all, for each becomes a matrix of as many rows; these take {size / 2**30:.1f} GiB. Leave "
+                f"large ones out, or classify nodes of one graph instead"
             )
         problems.check()
         x = np.concatenate([graphs[i].x for i in train])
