@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -309,17 +310,20 @@ def test_statistics_of_bytes_are_exact():
 
 
 PEAK = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from archwright.task import ImageClassification
 made = ImageClassification.from_folder(sys.argv[1], memory=int(sys.argv[2]))
 made.fingerprint, made.doubts
 for block in made.train.inputs.split(64):
     pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
 """
+"""Not what `resource` tells, which counts the process that began this one too."""
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the peak of a process is read as Linux tells it")
 def test_it_needs_little_memory(tmp_path):
     fill(tmp_path, n=1500, size=(96, 96))  # 330 MB as inputs
     peaks = [
