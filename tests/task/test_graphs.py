@@ -132,8 +132,14 @@ def test_files_of_the_tu_collection(tmp_path):
     assert [len(g) for g in read.graphs] == [len(g["x"]) for g in graphs]
     joined = [sorted(map(tuple, g.joined.toarray().nonzero())) for g in read.graphs[:3]]
     assert joined == [sorted(map(tuple, read_graphs([g]).graphs[0].joined.toarray().nonzero())) for g in graphs[:3]]
+    (tmp_path / "toys_A.txt").write_text(f"1, {len(of)}")
+    with pytest.raises(DataError, match=r"toys_A\.txt joins nodes of two graphs, one of them graph 1$"):
+        load(tmp_path)
     (tmp_path / "toys_A.txt").write_text("1, 9999")
     with pytest.raises(DataError, match=r"toys_A\.txt must hold two numbers"):
+        load(tmp_path)
+    (tmp_path / "toys_graph_indicator.txt").write_text("0\n1")
+    with pytest.raises(DataError, match=r"toys_graph_indicator\.txt must hold the number of a graph"):
         load(tmp_path)
 
 

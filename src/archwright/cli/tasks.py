@@ -31,8 +31,7 @@ FILES = {
     "folder/ of .wav, .flac, ...": "one folder of sounds a class; or train/ and test/ with these",
     "folder/images, folder/masks": "files of the same names; or these in train/, val/ and test/",
     "name.npz": "arrays x and y: images (n, h, w[, c]), with labels or masks (n, h, w); sequences (n, c, t), tables "
-    "(n, f); sounds (n, t) with a sample_rate; x_test, y_test; group; "
-    "boxes with labels and counts",
+    "(n, f); sounds (n, t) with a sample_rate; x_test, y_test; group; boxes with labels and counts",
     "name.json, folder/": "boxes around things, as COCO, Pascal VOC or YOLO keep them",
     "folder/nodes.csv, folder/edges.csv": "a graph: id, features, label and split of each node; two nodes an edge",
     "folder/graphs.csv, nodes.csv, edges.csv": "many graphs: id, label, split of each; graph, id, features of a node; "

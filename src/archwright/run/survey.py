@@ -106,18 +106,24 @@ def _default(space: Space, known, names, objectives: Objectives) -> list[Archite
     if default is None:
         return []
 
-    def fits(steps: int) -> bool:
+    def fits(architecture: Architecture) -> bool:
         try:
-            return objectives.violation(known(_narrower(space, default, steps), names)) == 0
+            return objectives.violation(known(architecture, names)) == 0
         except ArchwrightError:
             return False
 
-    lo, hi = 0, max((len(d.values) for d in space.decisions), default=0)
+    if fits(default):
+        return [default]
+    found: Architecture | None = None
+    lo, hi = 1, max((len(d.values) for d in space.decisions), default=0)
     while lo < hi:
         middle = (lo + hi) // 2
-        lo, hi = (lo, middle) if fits(middle) else (middle + 1, hi)
-    narrower = _narrower(space, default, lo)
-    return [narrower] if narrower in space and fits(lo) else []
+        narrower = _narrower(space, default, middle)
+        if fits(narrower):
+            found, hi = narrower, middle
+        else:
+            lo = middle + 1
+    return [found] if found is not None and found in space else []
 
 
 def _narrower(space: Space, architecture: Architecture, steps: int) -> Architecture:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from archwright.errors import DataError, did_you_mean
-from archwright.task.neighbourhoods import Graph
+from archwright.task.neighbourhoods import Graph, part_names
 from archwright.task.problems import Problems
 from archwright.task.targets import label_array
 
@@ -217,7 +217,7 @@ def _plain(y: Any) -> Any:
     array = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
     if array.size != 1:
         raise DataError(f"y has shape {array.shape}: allowed is one label a graph")
-    return array.reshape(-1)[0].item() if hasattr(array.reshape(-1)[0], "item") else array.reshape(-1)[0]
+    return array.reshape(-1).tolist()[0]
 
 
 def _from_tables(path: Path) -> GraphSet:
@@ -244,7 +244,7 @@ def _from_tables(path: Path) -> GraphSet:
     ends = [column for column in edges.columns if column != "graph"][:2]
     if len(ends) < 2:
         raise DataError("edges.csv has one column beside 'graph': two are needed, the nodes at both ends")
-    of = {name: nodes["graph"].map(str) if name == "nodes" else edges["graph"].map(str) for name in ("nodes", "edges")}
+    of = {name: frames[name]["graph"].map(str) for name in ("nodes", "edges")}
     for name, column in of.items():
         unknown = ~column.isin(ids)
         if unknown.any():
@@ -273,9 +273,7 @@ def _from_tables(path: Path) -> GraphSet:
             graphs.append(made)
     problems.check()
     table = frames["graphs"]
-    said = None
-    if "split" in table.columns:
-        said = table["split"].map(str).str.lower().replace({"val": "validation", "training": "train"}).to_numpy()
+    said = part_names(table["split"]) if "split" in table.columns else None
     labels = table["label"].to_numpy() if "label" in table.columns else None
     return GraphSet(graphs, labels, tuple(ids), said)
 
@@ -304,6 +302,8 @@ def _from_tu(path: Path, name: str) -> GraphSet:
     assert indicator is not None
     assert ends is not None
     of = indicator[:, 0].astype(np.int64) - 1
+    if not len(of) or of.min() < 0:
+        raise DataError(f"{name}{TU} must hold the number of a graph a line, from 1 on")
     pairs = ends.astype(np.int64).T - 1
     if pairs.shape[0] != 2 or (pairs.size and (pairs.min() < 0 or pairs.max() >= len(of))):
         raise DataError(f"{name}_A.txt must hold two numbers of nodes a line, from 1 to {len(of)}")
@@ -319,16 +319,25 @@ def _from_tu(path: Path, name: str) -> GraphSet:
     n = int(of.max()) + 1
     if labels is not None and len(labels) != n:
         raise DataError(f"{name}_graph_labels.txt has {len(labels)} lines for {n} graphs")
-    graphs = []
-    for i in range(n):
-        rows = np.flatnonzero(of == i)
-        if not len(rows):
-            raise DataError(f"{name}{TU}: graph {i + 1} has no node")
-        place = np.full(len(of), -1)
+    missing = np.setdiff1d(np.arange(n), of)
+    if len(missing):
+        raise DataError(f"{name}{TU}: graph {missing[0] + 1} has no node")
+    across = of[pairs[0]] != of[pairs[1]]
+    if across.any():
+        raise DataError(f"{name}_A.txt joins nodes of two graphs, one of them graph {of[pairs[0]][across].min() + 1}")
+    # Nodes and edges by their graphs, found once for all of them: files of thousands of graphs are usual.
+    nodes, edges = _by_graph(of, n), _by_graph(of[pairs[0]], n)
+    place = np.zeros(len(of), np.int64)
+    for rows in nodes:
         place[rows] = np.arange(len(rows))
-        own = pairs[:, of[pairs[0]] == i]
-        if (place[own] < 0).any():
-            raise DataError(f"{name}_A.txt joins nodes of two graphs, one of them graph {i + 1}")
-        graphs.append(_graph(None if x is None else x[rows], place[own], len(rows)))
+    graphs = [
+        _graph(None if x is None else x[rows], place[pairs[:, own]], len(rows))
+        for rows, own in zip(nodes, edges, strict=True)
+    ]
     told = None if labels is None else labels[:, 0].astype(np.int64)
     return GraphSet(graphs, told, tuple(str(i + 1) for i in range(n)))
+
+
+def _by_graph(of: np.ndarray, n: int) -> list[np.ndarray]:
+    """The rows that are of each of `n` graphs, in their order."""
+    return np.split(np.argsort(of, kind="stable"), np.cumsum(np.bincount(of, minlength=n))[:-1])

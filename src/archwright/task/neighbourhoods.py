@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,7 +16,10 @@ from archwright.errors import DataError, did_you_mean
 from archwright.task.arrays import check_finite, number_array
 from archwright.task.problems import Problems
 
-__all__ = ["AVERAGES", "Graph", "GraphInputs", "holds_graph", "read_graph"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AVERAGES", "Graph", "GraphInputs", "holds_graph", "part_names", "read_graph"]
 
 AVERAGES = ("symmetric", "mean")
 """Of the neighbours and the node itself: weighed as Kipf & Welling do, or all alike."""
@@ -245,6 +248,11 @@ def _from_npz(path: Path) -> Read:
     return _from_names(named, str(path))
 
 
+def part_names(column: pd.Series) -> np.ndarray:
+    """A column that says which part each row is of: ``train``, ``validation``, ``test``, and what it says else."""
+    return column.map(str).str.lower().replace({"val": "validation", "training": "train"}).to_numpy()
+
+
 def _from_folder(path: Path) -> Read:
     import pandas as pd
 
@@ -272,7 +280,7 @@ def _from_folder(path: Path) -> Read:
         ends.append(place[named].to_numpy())
     parts = {}
     if "split" in nodes.columns:
-        said = nodes["split"].map(str).str.lower().replace({"val": "validation", "training": "train"})
+        said = part_names(nodes["split"])
         parts = {p: np.flatnonzero(said == p) for p in ("train", "validation", "test") if (said == p).any()}
     labels = nodes["label"].to_numpy() if "label" in nodes.columns else None
     x = nodes.drop(columns=[c for c in ("id", "label", "split") if c in nodes.columns])

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from archwright import nn
-from archwright.nn.spaces.stages import check_shape, named, usually
-from archwright.space import Space, choice, repeat
+from archwright.nn.spaces.stages import check_shape, named, perhaps, usually
+from archwright.space import Space, choice
 
 __all__ = ["graph"]
 
@@ -51,5 +51,5 @@ def graph(
         norm=choice("none", "layer", name="norm", tied=True),
         dropout=dropout,
     )
-    hidden = repeat(layer, (0, depth), name="depth", default=min(1, depth))
-    return Space(nn.Sequential(named(hops, "around"), nn.Dropout(dropout), named(hidden, "hidden"), head(n_outputs)))
+    hidden = perhaps(layer, depth, "hidden")
+    return Space(nn.Sequential(named(hops, "around"), nn.Dropout(dropout), hidden, head(n_outputs)))

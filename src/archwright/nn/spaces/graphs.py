@@ -7,7 +7,7 @@ from typing import Any
 
 from archwright import nn
 from archwright.errors import SpaceError
-from archwright.nn.spaces.stages import named
+from archwright.nn.spaces.stages import named, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["graphs"]
@@ -41,7 +41,7 @@ def graphs(
     if len(shape) != 2 or shape[1] < shape[0] + 2:
         raise SpaceError(f"graphs takes inputs (nodes, 1 + features + nodes), without the batch; got {shape}")
     act = choice("relu", "silu", "tanh", name="activation", tied=True)
-    width = choice(*widths, name="width", tied=True, default=min(widths, key=lambda w: abs(w - 32)))
+    width = usually(32, widths, tied=True)
     dropout = choice(0.0, 0.1, 0.3, name="dropout", tied=True)
     layer = nn.MessageBlock(
         width,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from archwright import nn
-from archwright.nn.spaces.stages import check_shape, named, usually
+from archwright.nn.spaces.stages import check_shape, named, perhaps, usually
 from archwright.space import Space, choice, repeat
 
 __all__ = ["mlp"]
@@ -41,7 +41,7 @@ def mlp(
         "dropout": choice(0.0, 0.1, 0.25, name="dropout", tied=True, default=0.1),
     }
     layer = nn.LinearBlock(usually(64, widths), **settings)
-    hidden = repeat(layer, (0, depth), name="depth", default=min(1, depth))
+    hidden = perhaps(layer, depth, "hidden")
     residual = repeat(nn.Residual(nn.LinearBlock(None, **settings), project=False), (0, 2), name="depth", default=1)
     flatten = [] if len(shape) == 1 else [nn.Flatten()]
-    return Space(nn.Sequential(*flatten, named(hidden, "hidden"), named(residual, "residual"), head(n_outputs)))
+    return Space(nn.Sequential(*flatten, hidden, named(residual, "residual"), head(n_outputs)))

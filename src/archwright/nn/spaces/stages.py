@@ -74,9 +74,9 @@ def named(call: Any, name: str) -> Any:
     return call
 
 
-def usually(value: float, values: Sequence[float], name: str = "width") -> Any:
+def usually(value: float, values: Sequence[float], name: str = "width", *, tied: bool = False) -> Any:
     """One of the values; to begin with that nearest to `value`, which is what hand-made networks take."""
-    return choice(*values, name=name, default=min(values, key=lambda v: abs(v - value)))
+    return choice(*values, name=name, tied=tied, default=min(values, key=lambda v: abs(v - value)))
 
 
 def perhaps(layer: Any, most: int, name: str) -> Any:
