@@ -10,6 +10,7 @@ import torch
 from archwright import nn, task
 from archwright.errors import EvaluationError
 from archwright.evaluator import Context, Evaluator, Recipe, StopTrial, Training
+from archwright.evaluator.randomness import derived
 from archwright.space import Architecture, Space, choice, searchable
 from archwright.trial import Proposal
 
@@ -111,6 +112,50 @@ def test_a_deadline_in_the_first_epoch_cuts_it_and_what_was_learnt_is_measured(d
     module, final = training.fit(Architecture({"end": 0.0}), 0, "train+validation", deadline=time.monotonic() + 0.5)
     assert isinstance(module, torch.nn.Module)
     assert final.extra["stopped"] == "deadline"
+
+
+def test_with_seconds_each_network_trains_for_as_many_epochs_as_its_pace_allows(digits):
+    """One step takes ten times as long as the other's."""
+
+    class Slow(torch.nn.Module):
+        def __init__(self, times):
+            super().__init__()
+            self.times = times
+            self.linear = torch.nn.Linear(64, 10)
+
+        def forward(self, x):
+            began = time.thread_time()
+            while time.thread_time() - began < 0.0005 * self.times:
+                pass
+            return self.linear(x.flatten(1))
+
+    space = Space(nn.Sequential(searchable(Slow)(times=choice(1, 10, name="times"))))
+    training = Training(space, digits, Recipe(seconds=0.3, batch_size=64, epochs=50, **FIXED))
+    fast, slow = (training(Proposal(Architecture({"times": times})), 0) for times in (1, 10))
+    assert slow.epochs == 2, "two at least"
+    assert slow.epochs < fast.epochs < 50
+    assert training(Proposal(Architecture({"times": 1}), epochs=fast.epochs), 0) == fast
+    assert training(Proposal(Architecture({"times": 10}), epochs=3), 0).epochs == 3
+    long = replace(training.recipe, seconds=600.0, epochs=3)
+    assert Training(space, digits, long)(Proposal(Architecture({"times": 1})), 0).epochs == 3
+
+
+def test_with_folds_a_network_is_measured_on_several_divisions_and_told_their_mean(space, digits, small):
+    recipe = Recipe(epochs=2, folds=3, **FIXED)
+    training = Training(space, digits, recipe)
+    measured = training(Proposal(small), seed=7)
+    assert measured.extra["folds"] == 3
+    assert measured.epochs == 6
+    assert len(measured.curve) == 2
+    once = Training(space, digits, replace(recipe, folds=1))(Proposal(small), seed=7)
+    others = [training.fit(small, derived(7, 2, fold), fold=fold)[1] for fold in (1, 2)]
+    assert len({m.metrics["log_loss"] for m in (once, *others)}) == 3
+    for name in digits.metrics:
+        mean = sum(m.metrics[name] for m in (once, *others)) / 3
+        assert measured.metrics[name] == pytest.approx(mean)
+    assert training(Proposal(small, epochs=2), seed=7) == once, "a proposal that says its epochs is trained once"
+    soon = training(Proposal(small), 7, Context(deadline=time.monotonic() + 1.5 * once.seconds))
+    assert soon.extra.get("folds", 1) < 3
 
 
 def test_an_epoch_of_some_samples_draws_others_each_time_and_measures_the_same_ones(space, digits, small):

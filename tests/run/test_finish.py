@@ -23,26 +23,6 @@ SOME = SPACE.architecture(
 )
 
 
-def trial(number, accuracy, epoch_s):
-    measured = Measurement({"accuracy": accuracy}, {"params": 1.0}, seconds=4 * epoch_s, epochs=4)
-    return Trial(number, Proposal(SOME), "done", measured, (-accuracy,), key=str(number))
-
-
-def test_what_there_is_no_time_for_is_left_to_what_there_is_time_for():
-    slow, fast, faster = trial(0, 0.9, 10.0), trial(1, 0.8, 3.0), trial(2, 0.7, 1.0)
-    everything = [slow, fast, faster]
-
-    def first(seconds):
-        return choose(everything, OBJECTIVES, 1, 30, seconds)[0].number
-
-    assert first(None) == first(1000.0) == 0
-    assert first(160.0) == 0  # 16 epochs, and 30 of the others: more than half as many
-    assert first(100.0) == 1  # 10, 30 and 30
-    assert first(20.0) == 2  # 2, 7 and 20
-    assert first(0.0) == first(-5.0) == 0  # none of any: the best
-    assert [t.number for t in choose(everything, OBJECTIVES, 3, 30, 100.0)] == [1, 2]
-
-
 def test_of_equal_scores_the_surer_trial_is_chosen():
     def unsure(number, accuracy, log_loss):
         measured = Measurement({"accuracy": accuracy, "log_loss": log_loss}, {"params": 1.0}, seconds=1.0, epochs=4)

@@ -43,14 +43,26 @@ def _said(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize(("seconds", "epochs"), [(10, 4), (600, 38), (6000, 60)])
-def test_a_short_budget_shortens_the_trainings_of_the_search(monkeypatch, seconds, epochs):
+@pytest.mark.parametrize(("seconds", "length", "epochs"), [(10, 1.5575, 4), (600, 15.0, 38), (6000, 150.0, 60)])
+def test_a_short_budget_shortens_the_trainings_of_the_search(monkeypatch, seconds, length, epochs):
     monkeypatch.setattr(precision, "fastest", lambda *_, **__: precision.Way("float32", "contiguous", step_ms=10.0))
     problem = make_problem(task.load("digits"), None, None, None, None, "cpu", None)
-    shorter = settled(problem, (), workers=2, budget=Budget(seconds=seconds))
-    assert shorter.training.recipe == Recipe(epochs=epochs, precision="float32", layout="contiguous")
-    assert shorter.full_epochs == 60
-    assert settled(problem, (), workers=2).training.recipe.epochs == 60
+    shorter = settled(problem, (), workers=2, budget=Budget(seconds=seconds)).training.recipe
+    assert (shorter.epochs, shorter.seconds) == (60, pytest.approx(length, rel=0.01))
+    again = settled(problem, (), 2, Budget(seconds=seconds), deterministic=True)
+    assert again.training.recipe == Recipe(epochs=epochs, precision="float32", layout="contiguous")
+    assert again.full_epochs == 60
+    assert settled(problem, (), workers=2).training.recipe == Recipe(precision="float32", layout="contiguous")
+
+
+def test_where_few_samples_validate_and_there_is_time_trials_are_cross_validated(monkeypatch):
+    monkeypatch.setattr(precision, "fastest", lambda *_, **__: precision.Way("float32", "contiguous", step_ms=1.0))
+    digits = task.load("digits")
+    few = make_problem(digits, None, None, None, None, "cpu", None)
+    monkeypatch.setattr(digits, "validation", digits.validation[:20])
+    assert settled(few, (), 2, Budget(seconds=600)).training.recipe.folds == 5
+    assert settled(few, (), 2, Budget(seconds=20)).training.recipe.folds == 1, "no time for two full trainings"
+    assert settled(few, (), 2).training.recipe.folds == 1
 
 
 @pytest.mark.parametrize(("step_ms", "share"), [(10, 0.5), (100, 0.33), (10_000, 0.25)])

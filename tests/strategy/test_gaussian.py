@@ -13,7 +13,7 @@ from archwright.strategy.surrogate.acquisition import expected_hypervolume_impro
 from archwright.strategy.surrogate.costs import KnownCosts
 from archwright.strategy.surrogate.linear import LinearBelief
 from archwright.strategy.surrogate.model import History, begins, fits
-from archwright.strategy.surrogate.pool import Whole, edited
+from archwright.strategy.surrogate.pool import Whole, edited, narrowed
 from archwright.strategy.surrogate.process import JITTER, Belief, Hyperparameters, fit, gaussianised
 from archwright.testing import StrategyContract
 from archwright.testing.strategy import CAPPED, TOY, TWO, run, toy
@@ -324,3 +324,24 @@ def test_costs_are_those_of_the_architecture_and_not_of_another_that_computes_th
     assert space.keys(np.array([bare, full]))[0] == space.keys(np.array([bare, full]))[1]
     known = KnownCosts(space, lambda a: {"params": float(sum(v == "ConvBlock" for v in a.values()))})
     assert [known.of(codes)["params"] for codes in (bare, full, bare)] == [0, 1, 0]
+
+
+def test_under_a_ceiling_half_of_the_random_candidates_are_narrower():
+    widths = choice(64, 4, 16, 8, 32, name="width")  # in any order
+    space = Space({"width": widths, "kernel": choice(1, 3, 5), "letter": choice(*"abcdef"), "share": real(0.0, 1.0)})
+    decisions = space.decisions
+    names = [d.name for d in decisions]
+    codes = space.sample_codes(np.random.default_rng(0), 400)
+    lower = narrowed(decisions, codes, np.random.default_rng(1))
+    at = names.index("width")
+    before, after = (np.array([decisions[at].values[c] for c in rows[:, at]]) for rows in (codes, lower))
+    assert (after <= before).all()
+    assert set(after[before == 64]) == {4, 8, 16, 32, 64}
+    others = [i for i in range(len(names)) if i != at]
+    assert (lower[:, others] == codes[:, others]).all()
+    pools = [
+        Whole(space).around(None, np.random.default_rng(0), edits=0, random=400, narrow=narrow)
+        for narrow in (False, True)
+    ]
+    wide, narrow = (np.array([decisions[at].values[c] for c in pool.codes[:, at]]).mean() for pool in pools)
+    assert narrow < 0.9 * wide

@@ -40,6 +40,13 @@ class Recipe:
 
     Args:
         epochs: Length of the full training, where a proposal does not say its own.
+        seconds: Where a proposal does not say its epochs: for how long it trains, by the time that the processor
+            computes, if that is less than `epochs` take. Each network then trains for as many epochs as its own pace
+            allows, two at least: what is compared is what networks make of the same time. The same number of epochs
+            takes some of them ten times as long. None for `epochs`, however long they take.
+        folds: On how many divisions of training and validation part a network is trained and measured, where a proposal
+            does not say its epochs and the task has so many (`archwright.task.Task.fold`): few validation samples tell
+            too little. `seconds` are for all of them.
         batch_size: Samples a step; an epoch is cut into equal batches of about this size. None: about 100 steps an
             epoch, with 32 to 256 samples each, for what small data lack is steps; and of large inputs no more than
             8 MiB, but for 32 samples.
@@ -74,6 +81,8 @@ class Recipe:
     """
 
     epochs: int = 60
+    seconds: float | None = None
+    folds: int = 1
     batch_size: int | None = None
     samples: int | None = None
     optimizer: Optimizer = "adamw"
@@ -97,6 +106,8 @@ class Recipe:
                 raise ValueError(f"Recipe({name}={came!r}) is unknown. {did_you_mean(came, get_args(words))}")
         for name, fits, allowed in (
             ("epochs", self.epochs >= 1, "1 or more"),
+            ("seconds", self.seconds is None or 0 < self.seconds < math.inf, "above 0, or None"),
+            ("folds", self.folds >= 1, "1 or more"),
             ("batch_size", self.batch_size is None or self.batch_size >= 1, "1 or more, or None"),
             ("samples", self.samples is None or self.samples >= 1, "1 or more, or None"),
             ("lr", 0 < self.lr < math.inf, "above 0"),

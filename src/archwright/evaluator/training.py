@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +19,7 @@ from archwright.evaluator.evaluator import Context
 from archwright.evaluator.expense import expense
 from archwright.evaluator.loop import State, in_layout, observed, train
 from archwright.evaluator.optimizer import make_optimizer
+from archwright.evaluator.pace import epochs_within
 from archwright.evaluator.precision import device_of, tuned
 from archwright.evaluator.randomness import derived, generator, seeded
 from archwright.evaluator.recipe import Recipe
@@ -34,7 +37,8 @@ __all__ = ["Training"]
 class Training:
     """Trains each architecture on the task's training part and measures it on validation.
 
-    The same (proposal, seed) gives the same measurement on the same machine with the same number of threads.
+    The same (proposal, seed) gives the same measurement on the same machine with the same number of threads; with
+    `Recipe.seconds` that is so for a proposal that says its epochs, of which the measurement tells how many they were.
 
     Args:
         space: Builds networks from architectures.
@@ -59,6 +63,10 @@ class Training:
     def __call__(self, proposal: Proposal, seed: int, context: Context | None = None) -> Measurement:
         """Train and measure one architecture.
 
+        Where the recipe has `Recipe.folds`, and the proposal leaves the length of its training to it, this is done on
+        as many divisions of training and validation part, each from the beginning; the metrics are means over those
+        that the deadline left time for, the curve is that of the first, and the seconds and epochs are those of all.
+
         With `Context.folder` and `Proposal.epochs`, the training is kept there, and a proposal that `continues` this
         trial adds the missing epochs alone. Where the weights to continue are gone, it trains from the beginning
         and says so in ``extra["restarted"]``.
@@ -66,17 +74,38 @@ class Training:
         Returns:
             The metrics of the weights kept, on validation; a curve of the epochs trained here. ``extra`` holds
             ``best_epoch``, ``stopped`` where the training ended early, ``part_of_epoch`` where that was in its first
-            epoch, and ``measured_on`` where only so many samples of the validation part were (`Recipe.samples`).
+            epoch, ``measured_on`` where only so many samples of the validation part were (`Recipe.samples`), and
+            ``folds`` where there was more than one division.
 
         Raises:
             EvaluationError: a shape that cannot work, a loss that is not finite, a deadline before the first step.
         """
         context = Context() if context is None else context
+        first = self._first(proposal, seed, context)
+        folds = min(self.recipe.folds, self.task.folds) if proposal.epochs is None else 1
+        if folds == 1 or "stopped" in first.extra:
+            return first
+        measured = [first]
+        for fold in range(1, folds):
+            if context.deadline is not None and time.monotonic() + first.seconds > context.deadline:
+                break
+            _, again = self.fit(proposal.architecture, derived(seed, 2, fold), epochs=first.epochs, fold=fold)
+            measured.append(again)
+        return replace(
+            first,
+            metrics={name: statistics.mean(m.metrics[name] for m in measured) for name in first.metrics},
+            seconds=sum(m.seconds for m in measured),
+            epochs=sum(m.epochs for m in measured),
+            extra={**first.extra, "folds": len(measured)},
+        )
+
+    def _first(self, proposal: Proposal, seed: int, context: Context) -> Measurement:
+        """Train on the task's own division, anew or further."""
         started = time.monotonic()
-        epochs = self.recipe.epochs if proposal.epochs is None else proposal.epochs
         extra: dict[str, Any] = {}
         with seeded(derived(seed, 0), self._device):
             state = self._begin(proposal.architecture)
+            epochs = self._epochs(state.module) if proposal.epochs is None else proposal.epochs
             if proposal.continues is not None:
                 extra.update(self._resume(state, proposal, epochs, context.folder))
                 torch.manual_seed(derived(seed, 1, state.epoch))  # dropout does not repeat the draws of before
@@ -165,6 +194,12 @@ class Training:
         )
         average = Average(module, self.recipe.ema) if self.recipe.ema else None
         return State(module, make_optimizer(module, self.recipe), average)
+
+    def _epochs(self, module: nn.Module) -> int:
+        """How long a training is where nobody says."""
+        if self.recipe.seconds is None:
+            return self.recipe.epochs
+        return epochs_within(self.recipe.seconds / self.recipe.folds, module, self.task, self.recipe, self.device)
 
     def _resume(self, state: State, proposal: Proposal, epochs: int, folder: Path | None) -> Mapping[str, Any]:
         number = proposal.continues

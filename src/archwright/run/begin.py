@@ -133,7 +133,7 @@ def search(
         # One with rungs trains briefly by itself, and its longest training is a full one.
         shorten = not made.rungs and recipe is None
         examples = surveyed.examples if surveyed else ()
-        problem = settled(problem, examples, options.workers, allowance if shorten else None)
+        problem = settled(problem, examples, options.workers, allowance if shorten else None, deterministic)
         if shorten:
             made = _strategy(strategy or GaussianProcess, problem.space, _known(problem, surveyed))
         if earlier is not None:

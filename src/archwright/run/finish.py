@@ -14,7 +14,7 @@ from archwright.errors import EvaluationError
 from archwright.evaluator import Context
 from archwright.objective import GAP, Objectives, best, minimize, ranked
 from archwright.run.loop import CHOOSING, evaluation_seed, violation_of
-from archwright.run.plan import MARGIN, FinalPlan, worthwhile
+from archwright.run.plan import FinalPlan
 from archwright.trial import Measurement, Proposal, Trial
 from archwright.worker import Job, Outcome, Workers
 
@@ -87,27 +87,19 @@ class Chosen:
     outcome: Mapping[str, Any]
 
 
-def choose(
-    trials: Sequence[Trial], objectives: Objectives, candidates: int, full: int = 0, seconds: float | None = None
-) -> list[Trial]:
+def choose(trials: Sequence[Trial], objectives: Objectives, candidates: int) -> list[Trial]:
     """The trials to train again: the best of the leaderboard and, with several goals, the front's knee.
 
     Of equal scores, of which small validation parts give many, those come first that are surer of what is right: by
     their log loss, where it is measured. Where none is within a ceiling on what training alone tells, those nearest to
-    it: better a network that says so than none. Where time is short, those are left out that it would train for fewer
-    than half as many epochs as another: what they are ahead by after a brief training, they lose in the final one.
+    it: better a network that says so than none.
 
     Args:
         trials: Of the search.
         objectives: What better means.
         candidates: How many, one at least.
-        full: Epochs of a final training beyond which more bring little.
-        seconds: For a final training; None for as long as it takes.
     """
     done = [t for t in trials if t.status == "done"]
-    if seconds is not None:
-        epochs = {t.number: _affordable(t, full, seconds) for t in done}
-        done = [t for t in done if 2 * epochs[t.number] >= max(epochs.values())]
     order = list(ranked([t for t in done if t.violation == 0] or done, tie=_doubt))
     if len(objectives.goals) > 1 and order:
         knee = best(order)
@@ -121,12 +113,6 @@ def choose(
 def _doubt(trial: Trial) -> float:
     """How unsure a trial was of what is right on validation; all alike where that was not measured."""
     return trial.measurement.metrics.get("log_loss", 0.0) if trial.measurement else 0.0
-
-
-def _affordable(trial: Trial, full: int, seconds: float) -> float:
-    """For how many epochs of a final training there is time, at the pace of this trial."""
-    m = trial.measurement
-    return full if m is None or not m.epochs or not m.seconds else min(full, max(0.0, seconds) * m.epochs / m.seconds)
 
 
 def finish(
@@ -159,8 +145,7 @@ def finish(
         None where no trial was measured.
     """
     began = time.monotonic()
-    left = None if until is None else MARGIN * (until - time.monotonic())
-    picked = choose(trials, objectives, plan.candidates, worthwhile(plan.epochs, plan.stretch), left)
+    picked = choose(trials, objectives, plan.candidates)
     if not picked:
         return None
     folder.mkdir(parents=True, exist_ok=True)

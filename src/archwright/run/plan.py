@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-__all__ = ["FinalPlan", "epoch_samples", "final_plan", "search_epochs", "search_share", "worthwhile"]
+__all__ = ["FinalPlan", "epoch_samples", "final_plan", "search_epochs", "search_share", "trial_folds", "trial_seconds"]
 
 SEARCH_SHARE = 0.5
 """The share of a time budget that trials get; the rest is for retraining candidates and for the final training."""
@@ -19,11 +19,14 @@ FEWEST_EPOCHS = 4
 SPARSE_TRIALS = 6
 """So many of the shortest fit at least; where an epoch of all samples is too long for that, it is one of some."""
 
+VALIDATED, MOST_FOLDS = 300, 5
+"""Samples that a trial is validated on, if that takes no more than so many trainings: accuracies then err by 2 %."""
+
 FEWEST_STEPS = 20
 """Of an epoch of some samples: with fewer, the shortest trial would learn nothing."""
 
 WORTH = 3
-"""Full trainings that a final one should be as long as: under a tight ceiling that is worth more than candidates."""
+"""Full trainings that a final one should be as long as, where so many help at all."""
 
 MARGIN = 0.9
 """The share of the time left that is planned for: paces differ, and files are to be written."""
@@ -39,6 +42,30 @@ def search_epochs(full: int, seconds: float, workers: int, epoch_s: float) -> in
     (36, 60)
     """
     return int(max(min(FEWEST_EPOCHS, full), min(full, seconds * workers / (WANTED_TRIALS * epoch_s))))
+
+
+def trial_seconds(seconds: float, workers: int, epoch_s: float) -> float:
+    """For how long a trial trains so that about 40 fit into the time: for four usual epochs at least.
+
+    >>> trial_seconds(72, workers=2, epoch_s=0.1), trial_seconds(72, workers=2, epoch_s=2)
+    (3.6, 8)
+    """
+    return max(FEWEST_EPOCHS * epoch_s, seconds * workers / WANTED_TRIALS)
+
+
+def trial_folds(divisions: int, validation: int, trainings: float) -> int:
+    """On how many divisions of training and validation part a trial trains: on as many as validate 300 samples.
+
+    Args:
+        divisions: How many there are.
+        validation: Samples of one validation part.
+        trainings: How many full trainings there is time for in a trial.
+
+    >>> trial_folds(6, 13, trainings=8), trial_folds(6, 13, trainings=2.5), trial_folds(6, 800, trainings=8)
+    (5, 2, 1)
+    """
+    wanted = min(MOST_FOLDS, -(-VALIDATED // max(1, validation)))
+    return max(1, min(divisions, wanted, int(trainings)))
 
 
 def epoch_samples(samples: int, seconds: float, workers: int, epoch_s: float, batch: int) -> int | None:
@@ -59,11 +86,6 @@ def epoch_samples(samples: int, seconds: float, workers: int, epoch_s: float, ba
     fitting = SEARCH_SHARE * seconds * workers / (SPARSE_TRIALS * FEWEST_EPOCHS * epoch_s)
     least = FEWEST_STEPS * batch
     return None if fitting >= 1 or least >= samples else max(least, int(fitting * samples))
-
-
-def worthwhile(full: int, stretch: float) -> int:
-    """Epochs of a final training beyond which more bring little: three full trainings, where so many help at all."""
-    return int(min(WORTH, stretch) * full)
 
 
 def search_share(seconds: float, workers: int, epoch_s: float) -> float:
@@ -120,9 +142,9 @@ class FinalPlan:
 def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float, *, stretch: float = 5.0) -> FinalPlan:
     """The final choice that makes the most of `seconds`.
 
-    A `worthwhile` final training comes first: under a tight ceiling that is worth more than a closer look at candidates
-    whose validation scores differ by less than their noise. Time that is still left goes into candidates, seeds, and a
-    longer training yet.
+    A final training as long as three full ones comes first: under a tight ceiling that is worth more than a closer look
+    at candidates whose validation scores differ by less than their noise. Time that is still left goes into candidates,
+    seeds, and a longer training yet.
 
     >>> final_plan(60, workers=2, seconds=150, epoch_s=0.25)
     FinalPlan(candidates=4, seeds=2, epochs=60, finals=2, final_epochs=300)

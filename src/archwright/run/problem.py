@@ -12,7 +12,7 @@ from archwright.errors import EvaluationError, ObjectiveError, SpaceError, did_y
 from archwright.evaluator import Evaluator, Function, Recipe
 from archwright.objective import COSTS, GAP, Goal, Objectives
 from archwright.run.budget import Budget
-from archwright.run.plan import SEARCH_SHARE, epoch_samples, search_epochs, search_share
+from archwright.run.plan import SEARCH_SHARE, epoch_samples, search_epochs, search_share, trial_folds, trial_seconds
 from archwright.space import Architecture, Space
 
 if TYPE_CHECKING:
@@ -109,17 +109,25 @@ def _is_evaluator(evaluate: Any) -> bool:
     return not isinstance(evaluate, type) and hasattr(evaluate, "costs") and not hasattr(evaluate, "__code__")
 
 
-def settled(problem: Problem, examples: Sequence[Architecture], workers: int, budget: Budget | None = None) -> Problem:
+def settled(
+    problem: Problem,
+    examples: Sequence[Architecture],
+    workers: int,
+    budget: Budget | None = None,
+    deterministic: bool = False,
+) -> Problem:
     """Fix what the recipe leaves open: precision and layout, measured on a few of `examples`.
 
-    With a `budget` of time too short for about 40 full trainings, those of the search are made shorter, and where even
-    of brief ones few fit, they get a smaller share of it: the same measurement tells how long an epoch takes. Where
-    one of all samples takes too long even for these, it is made one of some (`Recipe.samples`).
+    With a `budget` of time, a training of the search is as long as lets about 40 of them fit (`Recipe.seconds`; a
+    `deterministic` search gives all the same epochs instead), and where even of brief ones few fit, they get a smaller
+    share of it: the same measurement tells how long an epoch takes. Where one of all samples takes too long even for
+    these, it is made one of some (`Recipe.samples`); where there is time for several full trainings and few samples to
+    validate on, each network is trained on several divisions (`Recipe.folds`).
     """
     training, task = problem.training, problem.task
     if training is None or task is None or training.recipe.is_tuned:
         return problem
-    from archwright.evaluator import Training
+    from archwright.evaluator import Training, pace
     from archwright.evaluator.precision import fastest
 
     way = fastest(task, problem.space, training.recipe, device=training.device, examples=examples)
@@ -127,20 +135,18 @@ def settled(problem: Problem, examples: Sequence[Architecture], workers: int, bu
     share = problem.search_share
     if budget is not None and budget.seconds is not None and way.step_ms is not None:
         workers = max(1, workers)
-        epoch_s = _epoch_s(task, recipe, way.step_ms)
+        epoch_s = pace.epoch_s(task, recipe, way.step_ms)
         if recipe.samples is None:
             batch = recipe.batch_for(len(task.train), task.input_shape)
             recipe = replace(recipe, samples=epoch_samples(len(task.train), budget.seconds, workers, epoch_s, batch))
-            epoch_s = _epoch_s(task, recipe, way.step_ms)
+            epoch_s = pace.epoch_s(task, recipe, way.step_ms)
         share = search_share(budget.seconds, workers, epoch_s)
-        epochs = search_epochs(problem.full_epochs, budget.seconds * share, workers, epoch_s)
-        recipe = replace(recipe, epochs=epochs)
+        seconds = budget.seconds * share
+        if deterministic:
+            recipe = replace(recipe, epochs=search_epochs(problem.full_epochs, seconds, workers, epoch_s))
+        else:
+            length = trial_seconds(seconds, workers, epoch_s)
+            folds = trial_folds(task.folds, len(task.validation), length / (problem.full_epochs * epoch_s))
+            recipe = replace(recipe, seconds=length, folds=folds)
     training = Training(problem.space, task, recipe, device=training.device)
     return replace(problem, training=training, evaluator=training, search_share=share)
-
-
-def _epoch_s(task: Task, recipe: Recipe, step_ms: float) -> float:
-    """Seconds of an epoch. Validation is forward passes, which are about a third of a step."""
-    n = len(task.train)
-    samples = recipe.drawn_of(n) + recipe.measured_of(len(task.validation), n) / 3
-    return samples / recipe.batch_for(n, task.input_shape) * step_ms / 1000

@@ -15,7 +15,7 @@ from archwright.run.budget import Budget
 from archwright.run.finish import Chosen, choose, finish
 from archwright.run.loop import Loop
 from archwright.run.oneshot import FULL_SHARE, OneShot, Phase
-from archwright.run.plan import MARGIN, final_plan, worthwhile
+from archwright.run.plan import final_plan
 from archwright.run.problem import Problem
 from archwright.run.result import Result
 from archwright.run.settings import describe_strategy
@@ -255,8 +255,7 @@ class Session:
         left = total - loop.elapsed_s - self.waited_s if total else None
         # The finalists' own pace: under a ceiling the best are among the slowest.
         full, stretch = self.problem.full_epochs, training.recipe.stretch
-        room = None if left is None else MARGIN * left
-        finalists = choose(loop.trials, self.problem.objectives, 4, worthwhile(full, stretch), room)
+        finalists = choose(loop.trials, self.problem.objectives, 4)
         paces = [m.seconds / m.epochs for t in finalists if (m := t.measurement) and m.epochs]
         epoch_s = max(paces, default=1.0)
         plan = final_plan(full, self.options.workers, left, epoch_s, stretch=stretch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from archwright.errors import ArchwrightError, NothingFitsError
 from archwright.evaluator import Evaluator
 from archwright.objective import Objectives, format_cost
 from archwright.space import Architecture, Space
+from archwright.space.features import Features
 
 __all__ = ["Survey", "survey"]
 
@@ -20,6 +21,9 @@ ALWAYS = ("params", "macs")
 
 WIDE = 5
 """Whole numbers of so many values are widths, by which networks are made smaller without changing their shape."""
+
+APART = 8
+"""Examples that differ as much as can be."""
 
 LONGEST_WALK_S = 6.0
 """How long an architecture that meets the ceilings is looked for, before it is said that nothing does."""
@@ -34,7 +38,8 @@ class Survey:
         broken: How many of them could not be built.
         feasible: The share that meets every ceiling, 0..1.
         costs: For each cost, the minimum, median and maximum seen.
-        examples: Architectures that meet every ceiling: the space's default, then those that make most of them first.
+        examples: Architectures that meet every ceiling: the space's default, some that differ most, and the other
+            samples, those first that make most of the ceilings.
     """
 
     sampled: int
@@ -87,9 +92,19 @@ def survey(
     if not found:
         raise errors[0]
     fitting = sorted((f for f in found if f[0] == 0), key=lambda f: -_used(objectives, f[2]))
-    examples = [a for _, a, _ in fitting]
-    share = len(examples) / (len(found) + len(errors))
-    examples = [*_default(space, known, names, objectives), *examples]
+    share = len(fitting) / (len(found) + len(errors))
+
+    def fits(architecture: Architecture) -> bool:
+        try:
+            return objectives.violation(known(architecture, names)) == 0
+        except ArchwrightError:
+            return False
+
+    examples = _default(space, fits)
+    if objectives.ceilings:
+        until = time.monotonic() + seconds / 2
+        examples += _far_apart(space, [a for _, a, _ in found], examples, fits, until)
+    examples += [a for _, a, _ in fitting if a not in examples]
     if objectives.ceilings and not examples:
         examples = [_nearest(space, known, names, objectives, found, rng, LONGEST_WALK_S)]
     table = {}
@@ -100,30 +115,54 @@ def survey(
     return Survey(len(found) + len(errors), len(errors), share, table, tuple(examples))
 
 
-def _default(space: Space, known, names, objectives: Objectives) -> list[Architecture]:  # type: ignore[no-untyped-def]
+def _default(space: Space, fits: Callable[[Architecture], bool]) -> list[Architecture]:
     """The space's default; where it exceeds the ceilings, the widest narrower one that does not, if there is one."""
-    default = space.default
-    if default is None:
-        return []
+    found = None if space.default is None else _fitting(space, space.default, fits)
+    return [] if found is None else [found]
 
-    def fits(architecture: Architecture) -> bool:
-        try:
-            return objectives.violation(known(architecture, names)) == 0
-        except ArchwrightError:
-            return False
 
-    if fits(default):
-        return [default]
+def _far_apart(
+    space: Space,
+    sampled: Sequence[Architecture],
+    begun: Sequence[Architecture],
+    fits: Callable[[Architecture], bool],
+    until: float,
+) -> list[Architecture]:
+    """Some that differ most from each other and from `begun`, made narrower until they meet the ceilings.
+
+    Of a tight ceiling random architectures tell little else than that simple ones are small: what would be good at a
+    smaller width may be missing among them.
+    """
+    features = Features(space)
+    x = features(space.codes(sampled))
+    distance = np.full(len(x), np.inf)
+    for architecture in begun:
+        distance = np.minimum(distance, ((x - features(space.codes([architecture]))) ** 2).sum(axis=1))
+    found: list[Architecture] = []
+    while len(found) < APART and distance.max() > 0 and time.monotonic() < until:
+        i = int(distance.argmax())
+        distance[i] = 0.0
+        narrower = _fitting(space, sampled[i], fits)
+        if narrower is not None and narrower not in found:
+            found.append(narrower)
+            distance = np.minimum(distance, ((x - features(space.codes([narrower]))) ** 2).sum(axis=1))
+    return found
+
+
+def _fitting(space: Space, architecture: Architecture, fits: Callable[[Architecture], bool]) -> Architecture | None:
+    """The architecture, or else the widest narrower one, that meets the ceilings; None where there is none."""
+    if fits(architecture):
+        return architecture
     found: Architecture | None = None
     lo, hi = 1, max((len(d.values) for d in space.decisions), default=0)
     while lo < hi:
         middle = (lo + hi) // 2
-        narrower = _narrower(space, default, middle)
+        narrower = _narrower(space, architecture, middle)
         if fits(narrower):
             found, hi = narrower, middle
         else:
             lo = middle + 1
-    return [found] if found is not None and found in space else []
+    return found if found is not None and found in space else None
 
 
 def _narrower(space: Space, architecture: Architecture, steps: int) -> Architecture:

@@ -239,4 +239,6 @@ class GaussianProcess(Strategy):
         best = ranked([t for t in self._trials[:n] if t.status == "done"])[:PARENTS]
         codes = self.space.codes([t.architecture for t in best])
         half = self.candidates // 2
-        return self._whole.around(codes, np.random.default_rng(n), edits=half, random=self.candidates - half)
+        narrow = self._known is not None and self.objectives is not None and bool(self.objectives.ceilings)
+        random = self.candidates - half
+        return self._whole.around(codes, np.random.default_rng(n), edits=half, random=random, narrow=narrow)

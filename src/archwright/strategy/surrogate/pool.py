@@ -17,6 +17,10 @@ from archwright.space.layout import Decision
 __all__ = ["Pool", "Whole", "edited", "whole_of"]
 
 
+WIDE = 5
+"""Whole numbers of so many values are taken for widths."""
+
+
 @dataclass(frozen=True)
 class Pool:
     """Candidates, one a function.
@@ -65,10 +69,23 @@ class Whole:
             return self.features(codes).astype(float)
         return self.pool.features[np.searchsorted(self.pool.keys, keys)]
 
-    def around(self, parents: NDArray[np.int32] | None, rng: np.random.Generator, *, edits: int, random: int) -> Pool:
-        """Candidates near some architectures, by one or two edits, and random ones. They may break rules."""
+    def around(
+        self,
+        parents: NDArray[np.int32] | None,
+        rng: np.random.Generator,
+        *,
+        edits: int,
+        random: int,
+        narrow: bool = False,
+    ) -> Pool:
+        """Candidates near some architectures, by one or two edits, and random ones. They may break rules.
+
+        With `narrow` every other random one has its widths lowered: under a ceiling few others would meet it.
+        """
         decisions = self.space.decisions
         drawn = [self.space.sample_codes(rng, random)]
+        if narrow:
+            drawn[0][::2] = narrowed(decisions, drawn[0][::2], rng)
         if parents is not None and len(parents):
             # The first parents are the best: they are edited more often.
             shares = 1 / np.arange(1, len(parents) + 1)
@@ -86,6 +103,23 @@ class Whole:
 def whole_of(space: Space, most: int) -> Whole:
     """The `Whole` of a space, made once for all strategies on it."""
     return Whole(space, most)
+
+
+def narrowed(decisions: Sequence[Decision], codes: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
+    """Each architecture with all its widths so many steps lower, zero or more."""
+    codes = codes.copy()
+    switches = {parent for d in decisions for parent, _ in d.conditions}
+    widths = [i for i, d in enumerate(decisions) if _is_width(d) and i not in switches]
+    steps = rng.integers(max((decisions[i].size for i in widths), default=1), size=len(codes))
+    for i in widths:
+        rising = np.argsort(decisions[i].values).astype(np.int32)
+        place = np.argsort(rising)[codes[:, i]]
+        codes[:, i] = np.where(codes[:, i] < 0, -1, rising[np.maximum(0, place - steps)])
+    return codes
+
+
+def _is_width(d: Decision) -> bool:
+    return len(d.values) >= WIDE and all(type(value) is int for value in d.values)
 
 
 def edited(decisions: Sequence[Decision], codes: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
