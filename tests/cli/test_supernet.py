@@ -128,10 +128,11 @@ def test_the_best_are_shown_and_saved_along_the_front(archwright, own_net, tmp_p
     assert done.exit_code == 0, done.stderr
     saved = json.loads((tmp_path / "best.json").read_text("utf-8"))
     assert 1 <= len(saved) <= 3
-    accuracies, params = ([row["goals"][name] for row in saved] for name in ("accuracy", "params"))
-    assert accuracies == sorted(accuracies, reverse=True)
+    losses, params = ([row["goals"][name] for row in saved] for name in ("log_loss", "params"))
+    assert losses == sorted(losses)
     assert params == sorted(params, reverse=True)  # a front: what is worse in one is better in the other
     assert f"archwright export {own_net} --trial {saved[0]['number']}" in done.stdout
+    assert "accuracy" in done.stdout  # which people know, beside what ranks
 
 
 def test_a_search_of_it_is_a_run_that_can_be_shown_and_begun_with(archwright, refused, own_net):
@@ -151,9 +152,9 @@ def test_a_search_of_it_is_a_run_that_can_be_shown_and_begun_with(archwright, re
     trials = {row["number"]: row for row in json.loads(done.stdout)["leaderboard"]}
     assert trials[0]["origin"] == "given to begin with"
     assert trials[0]["epochs"] == 1  # trained, not taken over
-    # Of several that are equally accurate the front holds the smallest, and the new search begins with the first.
+    # Of several that are equally good the front holds the smallest, and the new search begins with the first.
     equals = [
-        row["architecture"] for row in shown["leaderboard"] if row["goals"]["accuracy"] == best["goals"]["accuracy"]
+        row["architecture"] for row in shown["leaderboard"] if row["goals"]["log_loss"] == best["goals"]["log_loss"]
     ]
     assert best["architecture"] in equals
     assert trials[0]["architecture"] in equals
@@ -207,7 +208,7 @@ def test_a_supernet_whose_weights_fit_no_network_says_so(archwright, own_net):
 def test_the_order_of_shared_weights_is_compared_with_trainings_alone(archwright, own_net):
     done = archwright("supernet", "rank", own_net, "--sample", "4", "--train-epochs", "1")
     assert done.exit_code == 0, done.stderr
-    assert "shared weights and 4 trainings alone: Kendall's tau" in done.stdout
+    assert "shared weights (by their log loss) and 4 trainings alone: Kendall's tau" in done.stdout
     assert len(json.loads((own_net / "supernet.json").read_text())["trust"]["sample"]) == 4
 
 

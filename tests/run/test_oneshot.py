@@ -69,7 +69,7 @@ def test_history_gates_and_the_trust_in_its_order_are_kept_as_json(result):
     assert [p["epoch"] for p in kept["history"]] == [1, 2, 3]
     assert set(kept["history"][-1]["probabilities"]) == set(kept["values"])
     assert len(kept["trust"]["sample"]) == 7
-    assert kept["trust"]["text"].startswith("shared weights and 7 trainings alone: Kendall's tau")
+    assert kept["trust"]["text"].startswith("shared weights (by their log loss) and 7 trainings alone: Kendall's tau")
 
 
 def test_the_report_draws_it(result, tmp_path):

@@ -101,6 +101,7 @@ def trust_document(found: Trust) -> dict[str, Any]:
     """How shared weights rank, as JSON."""
     return {
         "metric": found.metric,
+        "by": found.by,
         "text": str(found),
         "correlation": vars(found.correlation),
         "top": vars(found.top),

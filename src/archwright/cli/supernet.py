@@ -192,7 +192,8 @@ def search(
 ) -> None:
     """Search a trained supernet: the best architectures under ceilings, in seconds, and nothing is trained.
 
-    Without --maximize or --minimize: the data's own metric, and the parameters, as a front. NET keeps each search as a
+    Without --maximize or --minimize: the data's own metric, and the parameters, as a front; shared weights tell classes
+    apart by their log loss, of which right answers tell less. NET keeps each search as a
     run: [cyan]archwright show NET[/], [cyan]archwright export NET --trial N[/] to train one of them alone,
     [cyan]archwright search DATA --warm-start NET[/] to begin with the best of them.
     """
@@ -212,10 +213,10 @@ def search(
 
         task = trained.task
         if not (maximize or minimize):
-            own = Goal(task.metric, task.metrics[task.metric].direction)
             from archwright.objective import Objectives
+            from archwright.oneshot import ranking_goal
 
-            goals = Objectives.of([own, Goal("params", "minimize"), *limits])
+            goals = Objectives.of([ranking_goal(task, task.metric), Goal("params", "minimize"), *limits])
         else:
             goals = learning.objectives(task, maximize or (), minimize or (), limits)
         waiting.stop()
@@ -240,7 +241,8 @@ def search(
             raise KeyboardInterrupt
         waiting.on("writing the page")
         page = net.write_report(where, about, task, net.keep_search(where, about, result))
-    _tell(result.trials, goals, where, page, top, save, as_json)
+    also = tuple(name for name in (task.metric,) if name not in [g.metric for g in goals.goals])
+    _tell(result.trials, goals, where, page, top, save, as_json, also)
 
 
 def rank(
@@ -275,7 +277,7 @@ def rank(
     from rich.table import Table
 
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for name in (f"{found.metric} alone", "with shared weights", "parameters"):
+    for name in (f"{found.metric} alone", f"{found.by} with shared weights", "parameters"):
         table.add_column(name, justify="right")
     better = trained.task.metrics[found.metric].direction == "maximize"
     for checked in sorted(found.sample, key=lambda c: c.alone, reverse=better):
@@ -297,7 +299,14 @@ def _warn(about: dict[str, Any]) -> None:
 
 
 def _tell(
-    trials: tuple[Trial, ...], goals: Objectives, where: Path, page: Path, top: int, save: Path | None, as_json: bool
+    trials: tuple[Trial, ...],
+    goals: Objectives,
+    where: Path,
+    page: Path,
+    top: int,
+    save: Path | None,
+    as_json: bool,
+    also: tuple[str, ...],
 ) -> None:
     """The best, or the front of several goals: of that as many as are wanted, from end to end."""
     from archwright.objective import pareto_front
@@ -334,7 +343,7 @@ def _tell(
         console.emit(document)
         return
     shown = console.out()
-    shown.print(tables.front(best, goals) if several else tables.leaderboard(best, goals, top))
+    shown.print(tables.front(best, goals, also) if several else tables.leaderboard(best, goals, top))
     shown.print(
         f"\n{len(done):,} of {len(trials):,} architectures measured with shared weights, none trained. Before you "
         "believe one, train it.",

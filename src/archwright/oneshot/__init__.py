@@ -16,6 +16,7 @@ from archwright.oneshot.options import RECIPE, Options
 from archwright.oneshot.pc_darts import pc_darts
 from archwright.oneshot.point import Point
 from archwright.oneshot.progressive import progressive
+from archwright.oneshot.ranking import ranking_goal
 from archwright.oneshot.reading import Argmax, Perturbation
 from archwright.oneshot.regularise import Anchor, BetaDecay, Entropy, ExpectedCost
 from archwright.oneshot.result import Ranked, Result
@@ -52,6 +53,7 @@ __all__ = [
     "gdas",
     "pc_darts",
     "progressive",
+    "ranking_goal",
     "sandwich",
     "snas",
     "spos",

@@ -14,6 +14,7 @@ from archwright.errors import ArchwrightError
 from archwright.evaluator import Shared
 from archwright.oneshot.fitting import Fit, fitting
 from archwright.oneshot.logits import Logits
+from archwright.oneshot.ranking import ranking_goal
 from archwright.oneshot.result import Ranked
 from archwright.trial import Proposal
 
@@ -164,7 +165,7 @@ def best_of(session: Session, preferences: Preferences) -> tuple[Ranked, ...]:
         if found is not None and found.architecture not in {f.architecture for f in fits}:
             fits.append(found)
     ranked = measured(session, fits)
-    goal = session.objectives.goals[0]
+    goal = ranking_goal(session.task, session.objectives.goals[0].metric)
     return tuple(sorted(ranked, key=lambda r: goal.score(r.metrics[goal.metric])))[: session.options.top]
 
 

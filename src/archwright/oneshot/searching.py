@@ -9,6 +9,7 @@ import numpy as np
 from archwright.errors import ArchwrightError, EvaluationError, SpaceExhaustedError
 from archwright.objective import ranked
 from archwright.oneshot.fitting import fitting
+from archwright.oneshot.ranking import ranking_goal
 from archwright.oneshot.reading import shared_of
 from archwright.oneshot.result import Ranked, Result
 from archwright.strategy import RegularizedEvolution, Strategy
@@ -25,12 +26,14 @@ def searched(session: Session, *, candidates: int, strategy: Strategy | None = N
 
     Guo et al., *SPOS*, section 3.4, search by evolution; so does this, by ageing evolution with a population of a
     fifth of the candidates. An architecture above a ceiling is not measured and does not count, up to ten for each
-    that does. Where none that was proposed fits, the search begins again from one that does.
+    that does. They are ranked by
+    `ranking_goal`. Where none that was proposed fits, the search begins again from one that does.
 
     Raises:
         NothingFitsError: No architecture meets the ceilings.
     """
     space, objectives, shared = session.space, session.objectives, shared_of(session)
+    goal = ranking_goal(session.task, objectives.goals[0].metric)
     size = max(2, candidates // 5)
     strategy = strategy or RegularizedEvolution(space, population_size=size, tournament_size=max(1, min(5, size // 2)))
     names = tuple(sorted(objectives.needs))
@@ -46,7 +49,7 @@ def searched(session: Session, *, candidates: int, strategy: Strategy | None = N
         except ArchwrightError as error:
             return Trial(number, proposal, "failed", reason=str(error), key=key)
         found = Measurement(found.metrics, {**found.costs, **costs}, seconds=found.seconds)
-        return Trial(number, proposal, "done", found, objectives.scores(found), key=key)
+        return Trial(number, proposal, "done", found, (goal.score(found.metrics[goal.metric]),), key=key)
 
     def done() -> int:
         return sum(t.status == "done" for t in trials)

@@ -14,6 +14,8 @@ from archwright.errors import ArchwrightError, EvaluationError
 from archwright.evaluator import Recipe, Shared, Training
 from archwright.evaluator.randomness import derived
 from archwright.evaluator.zerocost.correlation import RankCorrelation, rank_correlation
+from archwright.objective import Goal
+from archwright.oneshot.ranking import ranking_goal
 from archwright.space import Architecture
 from archwright.trial import Proposal
 
@@ -32,8 +34,8 @@ class Checked:
 
     Args:
         architecture: Which.
-        shared: The goal's metric on validation with shared weights.
-        alone: The same after training it alone.
+        shared: What shared weights are ranked by, on validation (`archwright.oneshot.ranking_goal`).
+        alone: The goal's metric after training it alone.
         params: Its parameters.
     """
 
@@ -48,7 +50,8 @@ class Trust:
     """How well shared weights rank architectures.
 
     Args:
-        metric: What they are ranked by.
+        metric: The goal's, by which they are ranked after training alone.
+        by: The metric by which shared weights rank them.
         correlation: Kendall's tau-b of shared weights and training alone, with a bootstrap interval over architectures.
         top: The same among the best fifth after training alone, which a search is about; NaN for fewer than four.
         params: That of the parameter count and training alone: what a search could have had for nothing.
@@ -58,6 +61,7 @@ class Trust:
     """
 
     metric: str
+    by: str
     correlation: RankCorrelation
     top: RankCorrelation
     params: RankCorrelation
@@ -68,9 +72,10 @@ class Trust:
     def __str__(self) -> str:
         c = self.correlation
         top = "" if math.isnan(self.top.tau) else f", among the best fifth {self.top.tau:.2f}"
+        by = "" if self.by == self.metric else f" (by their {self.by.replace('_', ' ')})"
         lines = [
-            f"shared weights and {c.n} trainings alone: Kendall's tau {c.tau:.2f} ({c.low:.2f} to {c.high:.2f}){top}; "
-            f"parameter count {self.params.tau:.2f}"
+            f"shared weights{by} and {c.n} trainings alone: "
+            f"Kendall's tau {c.tau:.2f} ({c.low:.2f} to {c.high:.2f}){top}; parameter count {self.params.tau:.2f}"
         ]
         return "\n".join([*lines, *self.warnings])
 
@@ -104,7 +109,8 @@ def trust(
     began = time.monotonic()
     shared = Shared(result.supernet, result.task)
     training = Training(result.space, result.task, recipe, device=str(next(result.supernet.parameters()).device))
-    goal = result.task.metrics[result.metric].direction
+    goal = Goal(result.metric, result.task.metrics[result.metric].direction)
+    by = ranking_goal(result.task, result.metric)
     found: list[Checked] = []
     failures: list[str] = []
     for i, architecture in enumerate(architectures or _sample(result, n, seed)):
@@ -117,15 +123,15 @@ def trust(
         except ArchwrightError as error:
             failures.append(str(error))
             continue
-        values = (m.metrics[result.metric] for m in (measured, alone))
-        found.append(Checked(architecture, next(values), next(values), alone.costs["params"]))
-    return judged(found, result.metric, goal, failures=failures, seed=seed, seconds=time.monotonic() - began)
+        params = alone.costs["params"]
+        found.append(Checked(architecture, measured.metrics[by.metric], alone.metrics[goal.metric], params))
+    return judged(found, goal, by, failures=failures, seed=seed, seconds=time.monotonic() - began)
 
 
 def judged(
     sample: Sequence[Checked],
-    metric: str,
-    direction: str,
+    goal: Goal,
+    by: Goal,
     *,
     failures: Sequence[str] = (),
     seed: int = 0,
@@ -135,8 +141,8 @@ def judged(
 
     Args:
         sample: At least three.
-        metric: What they were measured by.
-        direction: ``"maximize"`` or ``"minimize"``.
+        goal: What they were measured by after training alone.
+        by: What shared weights are ranked by.
         failures: Why others could not be.
         seed: Of the bootstrap.
         seconds: How long measuring took.
@@ -144,11 +150,11 @@ def judged(
     Raises:
         EvaluationError: There are fewer than three.
     """
-    found, sign = tuple(sample), 1.0 if direction == "maximize" else -1.0
+    found = tuple(sample)
     if len(found) < 3:
         reason = f": {failures[0]}" if failures else ""
         raise EvaluationError(f"{len(found)} architectures were measured both ways, and 3 are needed at least{reason}")
-    shared_values, alone_values = [sign * c.shared for c in found], [sign * c.alone for c in found]
+    shared_values, alone_values = [-by.score(c.shared) for c in found], [-goal.score(c.alone) for c in found]
     correlation = rank_correlation(shared_values, alone_values, seed=seed)
     params = rank_correlation([c.params for c in found], alone_values, seed=seed)
     best = np.argsort(alone_values, kind="stable")[::-1][: math.ceil(len(found) / 5)]
@@ -156,7 +162,7 @@ def judged(
     if len(best) >= LEAST_TOP:
         top = rank_correlation([shared_values[i] for i in best], [alone_values[i] for i in best], seed=seed)
     return Trust(
-        metric, correlation, top, params, found, _warnings(correlation, params, failures), seconds
+        goal.metric, by.metric, correlation, top, params, found, _warnings(correlation, params, failures), seconds
     )  # fmt: skip
 
 

@@ -137,11 +137,14 @@ def gates(record: RunRecord) -> go.Figure | None:
 def trusted(record: RunRecord) -> go.Figure | None:
     """What architectures reached with shared weights and after training alone; a good order is a rising cloud."""
     phase = _phase(record)
-    sample = (phase.get("trust") or {}).get("sample")
+    trust = phase.get("trust") or {}
+    sample = trust.get("sample")
     if not sample:
         return None
-    named = _name(phase["metric"])
-    figure = _figure(_axis(f"{named} with shared weights"), _axis(f"{named} trained alone"))
+    by = trust.get("by", phase["metric"])
+    figure = _figure(_axis(f"{_name(by)} with shared weights"), _axis(f"{_name(phase['metric'])} trained alone"))
+    if by != phase["metric"]:  # losses: the better ones to the right, as everywhere
+        figure.update_xaxes(autorange="reversed")
     figure.add_trace(
         go.Scatter(
             x=[row[0] for row in sample], y=[row[1] for row in sample], mode="markers", name="architectures",

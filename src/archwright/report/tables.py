@@ -32,24 +32,27 @@ def leaderboard(trials: Sequence[Trial], objectives: Objectives, n: int | None =
     return _board(rows, objectives) if rows else Text(f"No measured trial among {plural(len(trials), 'trial')}.")
 
 
-def front(trials: Sequence[Trial], objectives: Objectives) -> RenderableType:
-    """The same of measured trials in the order given, such as along a Pareto front."""
-    return _board([{"rank": i, **trial_row(t, objectives, curve=False)} for i, t in enumerate(trials, 1)], objectives)
+def front(trials: Sequence[Trial], objectives: Objectives, also: Sequence[str] = ()) -> RenderableType:
+    """The same of measured trials in the order given, such as along a Pareto front, with the metrics `also` before."""
+    rows = [{"rank": i, **trial_row(t, objectives, curve=False)} for i, t in enumerate(trials, 1)]
+    return _board(rows, objectives, also)
 
 
-def _board(rows: Sequence[Mapping[str, Any]], objectives: Objectives) -> RenderableType:
+def _board(rows: Sequence[Mapping[str, Any]], objectives: Objectives, also: Sequence[str] = ()) -> RenderableType:
     goals = [g.metric for g in objectives.goals]
     costs = [c for c in dict.fromkeys(c for row in rows for c in row["costs"]) if c not in goals]
     wanted = [c.cost for c in objectives.ceilings]
     costs.sort(key=lambda c: (c not in wanted, c != "params"))
     several = len({row["epochs_in_all"] for row in rows}) > 1
-    shown = [*map(_title, goals), *map(cost_name, costs[:3]), *(["epochs"] if several else []), "time", "architecture"]
+    titles = [*map(_title, [*also, *goals]), *map(cost_name, costs[:3])]
+    shown = [*titles, *(["epochs"] if several else []), "time", "architecture"]
     table = _table("", "trial", *shown, left={"architecture"})
     for row in rows:
         is_metric = {g: g in row["metrics"] for g in goals}
         table.add_row(
             str(row["rank"]),
             str(row["number"]),
+            *(metric(row["metrics"].get(name)) for name in also),
             *(metric(row["goals"][g]) if is_metric[g] else cost(g, row["goals"][g]) for g in goals),
             *(cost(c, row["costs"].get(c)) for c in costs[:3]),
             *([f"{row['epochs_in_all']:,}"] if several else []),

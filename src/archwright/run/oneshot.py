@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archwright.errors import ArchwrightError, BudgetError, EvaluationError, did_you_mean
-from archwright.objective import Objectives
+from archwright.objective import Goal, Objectives
 from archwright.run.pace import pace
 from archwright.space import Architecture, Space
 from archwright.trial import Proposal, Trial
@@ -266,9 +266,11 @@ class Phase:
     def trust(self, trials: Sequence[Trial]) -> dict[str, Any] | None:
         """How the order of shared weights compares with what training alone gave; None where too few were trained."""
         from archwright.evaluator import Shared
+        from archwright.oneshot.ranking import ranking_goal
         from archwright.oneshot.trust import Checked, judged
 
         metric = self.trained.metric
+        goal, by = Goal(metric, self.task.metrics[metric].direction), ranking_goal(self.task, metric)
         longest = max((t.measurement.epochs for t in trials if t.measurement), default=0)
         alone = [t for t in trials if t.status == "done" and t.measurement and t.measurement.epochs == longest]
         unique = list({t.key: t for t in alone}.values())[:COMPARED]
@@ -276,17 +278,17 @@ class Phase:
         for trial in unique:
             assert trial.measurement is not None
             try:
-                value = shared(Proposal(trial.architecture)).metrics[metric]
+                value = shared(Proposal(trial.architecture)).metrics[by.metric]
             except ArchwrightError:
                 continue
             params = trial.measurement.costs.get("params", math.nan)
             found.append(Checked(trial.architecture, value, trial.measurement.metrics[metric], params))
         if len(found) < 3:
             return None
-        direction = self.task.metrics[metric].direction
-        told = judged(found, metric, direction, seed=self.seed, seconds=time.monotonic() - began)
+        told = judged(found, goal, by, seed=self.seed, seconds=time.monotonic() - began)
         return {
             "text": str(told),
+            "by": told.by,
             "warnings": list(told.warnings),
             **{name: _finite(asdict(getattr(told, name))) for name in ("correlation", "top", "params")},
             "sample": [[c.shared, c.alone, c.params] for c in told.sample],

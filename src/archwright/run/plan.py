@@ -28,6 +28,9 @@ FEWEST_STEPS = 20
 WORTH = 3
 """Full trainings that a final one should be as long as, where so many help at all."""
 
+MOST_FINALS = 4
+"""Seeds of the final training: for the spread of its test figures."""
+
 MARGIN = 0.9
 """The share of the time left that is planned for: paces differ, and files are to be written."""
 
@@ -155,13 +158,15 @@ def final_plan(full: int, workers: int, seconds: float | None, epoch_s: float, *
     """
     workers = max(1, workers)
     if seconds is None:
-        return FinalPlan(4, 2, full, 4, full, stretch)
+        return FinalPlan(4, 2, full, MOST_FINALS, full, stretch)
     longest = int(stretch * full)
     room = MARGIN * seconds / epoch_s  # epochs that one worker can train
     for wanted in sorted({min(times * full, longest) for times in range(1, WORTH + 1)}, reverse=True):
-        for candidates, seeds, finals in ((4, 4, 4), (4, 2, 4), (4, 2, 2), (3, 1, 4), (3, 1, 2), (2, 1, 2)):
+        for candidates, seeds, rounds in ((4, 4, 2), (4, 2, 2), (4, 2, 1), (3, 1, 2), (3, 1, 1), (2, 1, 1)):
             spent = -(-candidates * seeds // workers) * full
-            epochs = int((room - spent) / -(-finals // workers))
-            if epochs >= wanted:
+            epochs = int((room - spent) / rounds)
+            # A second round would be for the spread of test figures alone: not at the cost of the network.
+            if epochs >= (wanted if rounds == 1 else longest):
+                finals = min(MOST_FINALS, rounds * workers)
                 return FinalPlan(candidates, seeds, full, finals, min(epochs, longest), stretch)
     return FinalPlan(0, 0, full, 1, max(FEWEST_EPOCHS, min(longest, int(room))), stretch)

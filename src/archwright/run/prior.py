@@ -60,14 +60,24 @@ def prior(
             f"run '{found.name}' searched another space, so its trials say nothing about this one (- then, + now):\n"
             f"{space.difference(stored.get('text', ''))}\nWarm-start from a run of the same space, or without one"
         )
+    trained = SHARED_WEIGHTS not in (found.meta.get("notes") or {})
+    if not trained and task is not None:
+        objectives = _of_shared_weights(objectives, task)
     told = _rescored(trials, objectives, found.name)
     then: Mapping[str, Any] = found.meta.get("task") or {}
     now: Mapping[str, Any] = describe_task(task) or {}
-    trained = SHARED_WEIGHTS not in (found.meta.get("notes") or {})
     if trained and then.get("fingerprint") == now.get("fingerprint"):
         return {"trials": told}
     best = [t for t in ranked(told) if t.status == "done"][:SEEDS]
     return {"architectures": [dict(t.architecture) for t in best]}
+
+
+def _of_shared_weights(objectives: Objectives, task: Task) -> Objectives:
+    """The same with the metrics that shared weights are ranked by."""
+    from archwright.oneshot.ranking import ranking_goal
+
+    goals = (ranking_goal(task, g.metric) if g.metric in task.metrics else g for g in objectives.goals)
+    return replace(objectives, goals=tuple(goals))
 
 
 def _rescored(trials: Sequence[Trial], objectives: Objectives, name: str) -> list[Trial]:
