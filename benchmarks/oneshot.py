@@ -9,13 +9,15 @@ Each algorithm trains a supernet over all cells and reads some out; tables know 
 
     python benchmarks/oneshot.py --epochs 20 --seeds 3      # one thread; about 20 minutes
     python benchmarks/oneshot.py --only spos gdas --seeds 20 --out runs/oneshot.jsonl
+    python benchmarks/oneshot.py --only fairnas --recipe alone --seeds 5     # shared weights trained as the cells were
     python benchmarks/oneshot.py --cells nasbench201 --only spos gdas --epochs 8 --seeds 5 --out runs/oneshot.jsonl
     python benchmarks/oneshot.py --table runs/oneshot.jsonl
     python benchmarks/oneshot.py --epoch-costs              # what an epoch of each costs; some minutes
 
 What is told of a run: the accuracy of its pick; the same of the best of its first three, as training these three alone
 would show; which share of all cells is worse than either; Kendall's tau between shared weights and training alone, over
-60 random cells, and among the best fifth of these; the time of the processor, in trainings of one median cell.
+60 random cells, and among the best fifth of these (shared weights by what ranks them, `oneshot.ranking_goal`); the time
+of the processor, in trainings of one median cell.
 
 Beside it stands what one gets for nothing, a random cell: mean and deviation over all of them. How far picks are above
 is told in deviations of one cell, which no pick can exceed by much where the best cells are near the others, and in
@@ -144,12 +146,14 @@ def run(cells: str, name: str, seed: int, epochs: int, options: dict[str, Any]) 
     ordered = sorted(rows.values())
     sample = [list(rows)[i] for i in np.random.default_rng(0).choice(len(rows), 60, replace=False)]
     began = time.process_time()
-    result = METHODS[name](space, known.task, epochs=epochs, seed=seed, **options)
+    settings = {**options, "recipe": replace(RECIPE, epochs=epochs)} if options.get("recipe") == "alone" else options
+    result = METHODS[name](space, known.task, epochs=epochs, seed=seed, **settings)
     seconds = time.process_time() - began
     found = [tuple(row) for row in space.codes([ranked.architecture for ranked in result.top]).tolist()]
     truth = [rows[row] for row in found]
     shared = result.evaluator()
-    measured = [shared(Proposal(space.architecture(row))).metrics["accuracy"] for row in sample]
+    by = oneshot.ranking_goal(known.task, "accuracy")
+    measured = [-by.score(shared(Proposal(space.architecture(row))).metrics[by.metric]) for row in sample]
     alone = [rows[row] for row in sample]
     best = np.argsort(alone)[-len(alone) // 5 :]
 
@@ -235,6 +239,7 @@ def main() -> None:
     arguments.add_argument("--first-seed", type=int, default=0)
     arguments.add_argument("--only", nargs="*", default=list(METHODS))
     arguments.add_argument("--options", type=json.loads, default={}, help="of the methods, as JSON")
+    arguments.add_argument("--recipe", choices=["own", "alone"], default="own", help="of shared weights")
     arguments.add_argument("--out", type=Path, help="file that runs are appended to")
     arguments.add_argument("--table", type=Path, help="only print the table of such a file")
     arguments.add_argument("--epoch-costs", action="store_true", help="only print what an epoch of each costs")
@@ -242,6 +247,8 @@ def main() -> None:
     if given.table:
         print(table([json.loads(line) for line in given.table.read_text().splitlines()]))
         return
+    if given.recipe == "alone":
+        given.options["recipe"] = "alone"
     torch.set_num_threads(1)
     print(heading("One-shot algorithms"))
     if given.epoch_costs:

@@ -55,6 +55,20 @@ def test_a_short_budget_shortens_the_trainings_of_the_search(monkeypatch, second
     assert settled(problem, (), workers=2).training.recipe == Recipe(precision="float32", layout="contiguous")
 
 
+def test_what_a_final_training_cannot_use_is_for_trials(monkeypatch):
+    monkeypatch.setattr(precision, "fastest", lambda *_, **__: precision.Way("float32", "contiguous", step_ms=100.0))
+    digits = task.load("digits")
+
+    def share(seconds, **recipe):
+        monkeypatch.setattr(type(digits), "recipe", recipe)
+        problem = make_problem(digits, None, None, None, None, "cpu", None)
+        return settled(problem, (), 1, Budget(seconds=seconds)).search_share
+
+    assert share(150) < 0.4  # long ones help
+    assert share(150, epochs=12, stretch=1.0) == pytest.approx(0.58, abs=0.02)
+    assert share(600, epochs=12, stretch=1.0) == pytest.approx(0.5, abs=0.02)  # candidates are trained again
+
+
 def test_where_few_samples_validate_and_there_is_time_trials_are_cross_validated(monkeypatch):
     monkeypatch.setattr(precision, "fastest", lambda *_, **__: precision.Way("float32", "contiguous", step_ms=1.0))
     digits = task.load("digits")
@@ -79,8 +93,8 @@ def test_where_even_brief_trainings_would_not_end_an_epoch_is_one_of_some_sample
     problem = make_problem(data, None, None, None, None, "cpu", None)
     made = settled(problem, (), 2, Budget(seconds=100))
     assert 640 <= made.training.recipe.samples < len(data.train)
-    assert made.training.recipe.epochs == 4
     cost = (made.training.recipe.samples + len(data.validation) / 3) / 32 * 0.15
+    assert made.training.recipe.seconds == pytest.approx(4 * cost)
     assert 6 * 4 * cost == pytest.approx(0.5 * 100 * 2, rel=0.1)
     assert settled(problem, (), 2, Budget(seconds=1000)).training.recipe.samples is None
     said = make_problem(data, None, None, None, Recipe(samples=500), "cpu", None)

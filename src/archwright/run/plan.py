@@ -34,6 +34,9 @@ MOST_FINALS = 4
 MARGIN = 0.9
 """The share of the time left that is planned for: paces differ, and files are to be written."""
 
+SLOWER = 1.5
+"""How many times as long as a usual network's the epochs of the chosen one are expected to be, at most."""
+
 GAIN = 0.3
 """What each thread more brings of the first one's pace, at least: convolutions gain twice as much, recurrence less."""
 
@@ -91,14 +94,24 @@ def epoch_samples(samples: int, seconds: float, workers: int, epoch_s: float, ba
     return None if fitting >= 1 or least >= samples else max(least, int(fitting * samples))
 
 
-def search_share(seconds: float, workers: int, epoch_s: float) -> float:
+def search_share(seconds: float, workers: int, epoch_s: float, full: int = 60, stretch: float = 5.0) -> float:
     """The share of `seconds` for trials: half, and less where fewer than 20 of the shortest fit into that.
+
+    But all that a final training cannot use: it is `stretch` full trainings long at most, and where the rest is too
+    short to train two candidates in full before it, there is nothing else to spend it on.
 
     >>> search_share(600, workers=2, epoch_s=0.5), search_share(600, workers=2, epoch_s=15)
     (0.5, 0.375)
+    >>> round(search_share(600, workers=1, epoch_s=12, full=12, stretch=1), 2)
+    0.6
     """
     trials = SEARCH_SHARE * seconds * workers / (FEWEST_EPOCHS * epoch_s)
-    return SMALLEST_SHARE + (SEARCH_SHARE - SMALLEST_SHARE) * min(1.0, trials / FEW_TRIALS)
+    share = SMALLEST_SHARE + (SEARCH_SHARE - SMALLEST_SHARE) * min(1.0, trials / FEW_TRIALS)
+    longest = int(stretch * full)
+    room = MARGIN * (1 - share) * seconds / epoch_s
+    if room < longest + -(-2 // workers) * full:
+        share = max(share, 1 - SLOWER * longest / (MARGIN * seconds / epoch_s))
+    return share
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def settled(
             batch = recipe.batch_for(len(task.train), task.input_shape)
             recipe = replace(recipe, samples=epoch_samples(len(task.train), budget.seconds, workers, epoch_s, batch))
             epoch_s = pace.epoch_s(task, recipe, way.step_ms)
-        share = search_share(budget.seconds, workers, epoch_s)
+        share = search_share(budget.seconds, workers, epoch_s, problem.full_epochs, recipe.stretch)
         seconds = budget.seconds * share
         if deterministic:
             recipe = replace(recipe, epochs=search_epochs(problem.full_epochs, seconds, workers, epoch_s))

@@ -22,8 +22,8 @@ ALWAYS = ("params", "macs")
 WIDE = 5
 """Whole numbers of so many values are widths, by which networks are made smaller without changing their shape."""
 
-APART = 8
-"""Examples that differ as much as can be."""
+APART, LEAST_USED = 8, 0.3
+"""Examples that differ as much as can be, and the share of a ceiling that simple ones count as if they used."""
 
 LONGEST_WALK_S = 6.0
 """How long an architecture that meets the ceilings is looked for, before it is said that nothing does."""
@@ -103,7 +103,8 @@ def survey(
     examples = _default(space, fits)
     if objectives.ceilings:
         until = time.monotonic() + seconds / 2
-        examples += _far_apart(space, [a for _, a, _ in found], examples, fits, until)
+        used = np.array([1.0 if over > 0 else max(LEAST_USED, _used(objectives, costs)) for over, _, costs in found])
+        examples += _far_apart(space, [a for _, a, _ in found], used, examples, fits, until)
     examples += [a for _, a, _ in fitting if a not in examples]
     if objectives.ceilings and not examples:
         examples = [_nearest(space, known, names, objectives, found, rng, LONGEST_WALK_S)]
@@ -124,6 +125,7 @@ def _default(space: Space, fits: Callable[[Architecture], bool]) -> list[Archite
 def _far_apart(
     space: Space,
     sampled: Sequence[Architecture],
+    used: np.ndarray,
     begun: Sequence[Architecture],
     fits: Callable[[Architecture], bool],
     until: float,
@@ -131,16 +133,19 @@ def _far_apart(
     """Some that differ most from each other and from `begun`, made narrower until they meet the ceilings.
 
     Of a tight ceiling random architectures tell little else than that simple ones are small: what would be good at a
-    smaller width may be missing among them.
+    smaller width may be missing among them. Distances count by the share of the ceilings that is used: what could be
+    wider seldom is the best of its kind.
     """
     features = Features(space)
     x = features(space.codes(sampled))
-    distance = np.full(len(x), np.inf)
+    distance = np.full(len(x), 1e9)
     for architecture in begun:
         distance = np.minimum(distance, ((x - features(space.codes([architecture]))) ** 2).sum(axis=1))
     found: list[Architecture] = []
-    while len(found) < APART and distance.max() > 0 and time.monotonic() < until:
-        i = int(distance.argmax())
+    for _ in range(min(len(x), 4 * APART)):
+        i = int((distance * used).argmax())
+        if len(found) == APART or distance[i] <= 0 or time.monotonic() > until:
+            break
         distance[i] = 0.0
         narrower = _fitting(space, sampled[i], fits)
         if narrower is not None and narrower not in found:
