@@ -8,12 +8,13 @@ from sklearn.gaussian_process.kernels import DotProduct, Matern, WhiteKernel
 
 from archwright.objective import Objectives, at_most, hypervolume, minimize
 from archwright.space import Space, choice, integer, real, subset
+from archwright.space.narrowing import most_steps, narrowed
 from archwright.strategy import GaussianProcess, Random
 from archwright.strategy.surrogate.acquisition import expected_hypervolume_improvement, expected_improvement
 from archwright.strategy.surrogate.costs import KnownCosts
 from archwright.strategy.surrogate.linear import LinearBelief
 from archwright.strategy.surrogate.model import History, begins, fits
-from archwright.strategy.surrogate.pool import Whole, edited, narrowed
+from archwright.strategy.surrogate.pool import Whole, edited
 from archwright.strategy.surrogate.process import JITTER, Belief, Hyperparameters, fit, gaussianised
 from archwright.testing import StrategyContract
 from archwright.testing.strategy import CAPPED, TOY, TWO, run, toy
@@ -332,7 +333,7 @@ def test_under_a_ceiling_half_of_the_random_candidates_are_narrower():
     decisions = space.decisions
     names = [d.name for d in decisions]
     codes = space.sample_codes(np.random.default_rng(0), 400)
-    lower = narrowed(decisions, codes, np.random.default_rng(1))
+    lower = narrowed(decisions, codes, np.random.default_rng(1).integers(most_steps(decisions), size=len(codes)))
     at = names.index("width")
     before, after = (np.array([decisions[at].values[c] for c in rows[:, at]]) for rows in (codes, lower))
     assert (after <= before).all()

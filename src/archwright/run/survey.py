@@ -14,13 +14,11 @@ from archwright.evaluator import Evaluator
 from archwright.objective import Objectives, format_cost
 from archwright.space import Architecture, Space
 from archwright.space.features import Features
+from archwright.space.narrowing import narrowed
 
 __all__ = ["Survey", "survey"]
 
 ALWAYS = ("params", "macs")
-
-WIDE = 5
-"""Whole numbers of so many values are widths, by which networks are made smaller without changing their shape."""
 
 APART, LEAST_USED = 8, 0.3
 """Examples that differ as much as can be, and the share of a ceiling that simple ones count as if they used."""
@@ -158,28 +156,16 @@ def _fitting(space: Space, architecture: Architecture, fits: Callable[[Architect
     """The architecture, or else the widest narrower one, that meets the ceilings; None where there is none."""
     if fits(architecture):
         return architecture
-    found: Architecture | None = None
+    found, codes = None, space.codes([architecture])
     lo, hi = 1, max((len(d.values) for d in space.decisions), default=0)
     while lo < hi:
         middle = (lo + hi) // 2
-        narrower = _narrower(space, architecture, middle)
+        narrower = space.architecture(narrowed(space.decisions, codes, middle)[0])
         if fits(narrower):
             found, hi = narrower, middle
         else:
             lo = middle + 1
     return found if found is not None and found in space else None
-
-
-def _narrower(space: Space, architecture: Architecture, steps: int) -> Architecture:
-    """All of its widths so many steps lower in their lists: whole numbers from five and more, as widths are."""
-    values = dict(architecture)
-    switches = {parent for d in space.decisions for parent, _ in d.conditions}
-    for i, d in enumerate(space.decisions):
-        whole = len(d.values) >= WIDE and all(type(v) is int for v in d.values)
-        if d.name in values and whole and i not in switches:
-            order = sorted(d.values)
-            values[d.name] = order[max(0, order.index(values[d.name]) - steps)]
-    return space.architecture(values)
 
 
 def _used(objectives: Objectives, costs: Mapping[str, float]) -> float:

@@ -13,12 +13,9 @@ from archwright.space import Space
 from archwright.space.counting import count, live
 from archwright.space.features import Features
 from archwright.space.layout import Decision
+from archwright.space.narrowing import most_steps, narrowed
 
 __all__ = ["Pool", "Whole", "edited", "whole_of"]
-
-
-WIDE = 5
-"""Whole numbers of so many values are taken for widths."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,8 @@ class Whole:
         decisions = self.space.decisions
         drawn = [self.space.sample_codes(rng, random)]
         if narrow:
-            drawn[0][::2] = narrowed(decisions, drawn[0][::2], rng)
+            some = drawn[0][::2]
+            some[:] = narrowed(decisions, some, rng.integers(most_steps(decisions), size=len(some)))
         if parents is not None and len(parents):
             # The first parents are the best: they are edited more often.
             shares = 1 / np.arange(1, len(parents) + 1)
@@ -103,23 +101,6 @@ class Whole:
 def whole_of(space: Space, most: int) -> Whole:
     """The `Whole` of a space, made once for all strategies on it."""
     return Whole(space, most)
-
-
-def narrowed(decisions: Sequence[Decision], codes: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
-    """Each architecture with all its widths so many steps lower, zero or more."""
-    codes = codes.copy()
-    switches = {parent for d in decisions for parent, _ in d.conditions}
-    widths = [i for i, d in enumerate(decisions) if _is_width(d) and i not in switches]
-    steps = rng.integers(max((decisions[i].size for i in widths), default=1), size=len(codes))
-    for i in widths:
-        rising = np.argsort(decisions[i].values).astype(np.int32)
-        place = np.argsort(rising)[codes[:, i]]
-        codes[:, i] = np.where(codes[:, i] < 0, -1, rising[np.maximum(0, place - steps)])
-    return codes
-
-
-def _is_width(d: Decision) -> bool:
-    return len(d.values) >= WIDE and all(type(value) is int for value in d.values)
 
 
 def edited(decisions: Sequence[Decision], codes: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
