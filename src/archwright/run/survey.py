@@ -14,7 +14,7 @@ from archwright.evaluator import Evaluator
 from archwright.objective import Objectives, format_cost
 from archwright.space import Architecture, Space
 from archwright.space.features import Features
-from archwright.space.narrowing import narrowed
+from archwright.space.narrowing import fitting
 
 __all__ = ["Survey", "survey"]
 
@@ -154,17 +154,8 @@ def _far_apart(
 
 def _fitting(space: Space, architecture: Architecture, fits: Callable[[Architecture], bool]) -> Architecture | None:
     """The architecture, or else the widest narrower one, that meets the ceilings; None where there is none."""
-    if fits(architecture):
-        return architecture
-    found, codes = None, space.codes([architecture])
-    lo, hi = 1, max((len(d.values) for d in space.decisions), default=0)
-    while lo < hi:
-        middle = (lo + hi) // 2
-        narrower = space.architecture(narrowed(space.decisions, codes, middle)[0])
-        if fits(narrower):
-            found, hi = narrower, middle
-        else:
-            lo = middle + 1
+    codes = fitting(space.decisions, space.codes([architecture])[0], lambda c: fits(space.architecture(c)))
+    found = None if codes is None else space.architecture(codes)
     return found if found is not None and found in space else None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from archwright.space.layout import Decision
 
-__all__ = ["most_steps", "narrowed"]
+__all__ = ["fitting", "narrowed"]
 
 WIDE = 5
 """Whole numbers of so many values are widths, unless they switch other decisions on."""
@@ -31,9 +31,22 @@ def narrowed(decisions: Sequence[Decision], codes: np.ndarray, steps: ArrayLike)
     return codes
 
 
-def most_steps(decisions: Sequence[Decision]) -> int:
-    """How many values the finest width has: with fewer steps than that all widths come to their lowest; 1 without."""
-    return max((decisions[i].size for i in _widths(decisions)), default=1)
+def fitting(decisions: Sequence[Decision], codes: np.ndarray, fits: Callable[[np.ndarray], bool]) -> np.ndarray | None:
+    """One architecture, shape (n_decisions,), or else the widest narrower one, that `fits`; None where there is none.
+
+    It is looked for by halving: narrower ones are taken to fit wherever wider ones do.
+    """
+    if fits(codes):
+        return codes
+    found, lo, hi = None, 1, max((decisions[i].size for i in _widths(decisions)), default=1)
+    while lo < hi:
+        middle = (lo + hi) // 2
+        narrower = narrowed(decisions, codes[None, :], middle)[0]
+        if fits(narrower):
+            found, hi = narrower, middle
+        else:
+            lo = middle + 1
+    return found
 
 
 def _widths(decisions: Sequence[Decision]) -> list[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
 from archwright.strategy.surrogate.costs import KnownCosts
 from archwright.strategy.surrogate.model import History, Model, begins
-from archwright.strategy.surrogate.pool import Pool, whole_of
+from archwright.strategy.surrogate.pool import Pool, near, whole_of
 from archwright.trial import Proposal, Trial
 
 __all__ = ["GaussianProcess"]
@@ -21,6 +23,7 @@ __all__ = ["GaussianProcess"]
 Array = NDArray[np.float64]
 
 MOST_LOOKED_AT = 512  # so many candidates' exact costs are asked for, in search of one within the ceilings
+PRICED = 64  # candidates whose costs are to be counted: to build a network takes milliseconds
 PARENTS = 20  # architectures whose edits are candidates
 EXPLOIT = 3  # every so many proposals, one is what is expected to be best
 ROOM = 20_000_000  # numbers in the largest array of a model: candidates times trials
@@ -38,20 +41,22 @@ class GaussianProcess(Strategy):
       features; weights and noise by marginal likelihood, anew after every tenth part more trials. Epochs are one more
       feature.
     - **Candidates**: every function of the space while it has at most `whole` architectures; else one and two edits
-      of the best trials, and random ones.
+      of the best trials, and random ones. Of those, what exceeds a ceiling is made narrower until it does not.
     - **Choice**: the largest expected improvement; every third time, of one goal, what is expected to be best: the
       neighbours of the best differ by little, and few of them are in much doubt. Pending proposals are believed to
       score what is expected of them (kriging believer; Ginsbourger, Le Riche & Carraro, 2010).
     - **Several goals**: two by expected hypervolume improvement, more by random trade-offs (ParEGO). Goals that
       `costs` knows are not modelled.
-    - **Ceilings**: what `costs` says to exceed them is not proposed. Without `costs`, and for failures, the chance that
-      a trial succeeds is modelled, and improvement multiplied by it.
+    - **Ceilings**: what `costs` says to exceed them is not proposed, and how much of them is used is a feature, unless
+      all of the space is compared. Without `costs`, and for failures, the chance that a trial succeeds is modelled, and
+      improvement multiplied by it.
     - After 2,000 trials the model becomes a Bayesian linear one on random features, at a constant cost a trial.
 
     Args:
         space: Where architectures come from.
         initial: Trials before the model decides.
-        candidates: How many architectures are compared where the space is large.
+        candidates: How many architectures are compared where the space is large; 64 at most of those whose costs are
+            to be counted.
         whole: Spaces of at most so many architectures are compared whole, as long as there is room for it.
         examples: Architectures to begin with.
         objectives: The goals and ceilings; needed only to make use of `costs`.
@@ -85,7 +90,7 @@ class GaussianProcess(Strategy):
         self.objectives = objectives
         self.max_epochs = max_epochs
         self.costs = costs
-        self._known = None if costs is None or objectives is None else KnownCosts(space, costs)
+        self._known = None if costs is None or objectives is None else KnownCosts(space, costs, objectives)
         self._given = [space.architecture(dict(a)) for a in self.examples[:initial]]
         self._given_keys = [space.key(a) for a in self._given]
         self._whole = whole_of(space, whole)
@@ -117,11 +122,16 @@ class GaussianProcess(Strategy):
             found, origin = self._promising(rng, pending)
         return Proposal(found or self._seen.fresh(rng, pending), origin=origin if found else "random")
 
+    @cached_property
+    def _priced(self) -> KnownCosts | None:
+        """What counts the costs of every candidate; None where there are none, or all of the space is compared."""
+        return self._known if self._whole.pool is None else None
+
     # The beginning
 
     def _far(self, rng: np.random.Generator, pending: Sequence[Proposal]) -> Architecture | None:
         """An architecture far from those tried, in the features: the farthest of some random ones."""
-        pool = self._whole.pool or self._whole.around(None, rng, edits=0, random=self.candidates)
+        pool = self._whole.pool or self._candidates(None, rng)
         waiting, keys = self._tried(pending)
         tried = np.array([*(x[:-1] for x in self._history.x), *waiting])
         distance = np.ones(len(pool.keys))
@@ -131,7 +141,7 @@ class GaussianProcess(Strategy):
             distance = np.maximum(nearest + (pool.features**2).sum(axis=1), 0)
         # Of a random half, so that seeds differ. Without paths, features are mostly values on a scale, and the farthest
         # would all be their ends: of a handful then.
-        share = 0.5 if "paths" in self._whole.features.groups else 8 / len(distance)
+        share = 0.5 if "paths" in self._whole.features.groups else 8 / max(8, len(distance))
         distance = np.where(rng.random(len(distance)) < share, distance, 0.01 * distance)
         return self._first_allowed(pool, distance + 1e-9 * rng.random(len(distance)), keys)
 
@@ -139,7 +149,7 @@ class GaussianProcess(Strategy):
         """Features of what is pending, and keys of everything told and pending."""
         codes = self.space.codes([p.architecture for p in pending])
         keys = self.space.keys(codes) if len(codes) else np.zeros(0, dtype=np.uint64)
-        return self._whole.of(codes, keys), np.concatenate([np.array(self._keys, dtype=np.uint64), keys])
+        return self._described(codes, keys), np.concatenate([np.array(self._keys, dtype=np.uint64), keys])
 
     # The choice
 
@@ -216,7 +226,12 @@ class GaussianProcess(Strategy):
             at = int(np.searchsorted(pool.keys, np.uint64(key)))
             if at < len(pool.keys) and (pool.codes[at] == codes).all():
                 return pool.features[at]
-        return self._whole.of(codes[None, :], np.array([key], dtype=np.uint64))[0]
+        return self._described(codes[None, :], np.array([key], dtype=np.uint64))[0]
+
+    def _described(self, codes: NDArray[np.int32], keys: NDArray[np.uint64]) -> Array:
+        """Features of some architectures: what they compute, and, unless all of the space is compared, their costs."""
+        computed = self._whole.of(codes, keys)
+        return computed if self._priced is None else np.hstack([computed, self._priced.features(codes)])
 
     def _learnt(self) -> Model:
         n, whole = len(self._trials), self._whole.pool
@@ -226,8 +241,10 @@ class GaussianProcess(Strategy):
         begun = max(begun, self._history.improved[1])  # by then, something had been measured
         if self._model is None or self._model.begun != begun:
             pool = whole or self._around(begun)
-            names = sorted(self.objectives.costs) if self._known is not None and self.objectives is not None else []
-            groups = self._whole.features.weighed
+            told = [] if self._known is None else [self._known.of(c) or {} for c in self._codes[:begun]]
+            names = sorted(set().union(*told))
+            first, size = self._whole.features.size, pool.features.shape[1]
+            groups = [*self._whole.features.weighed, *(slice(i, i + 1) for i in range(first, size))]
             if self._model is not None and self._model.begun < begun:
                 self._model.learn(begun)
             self._model = Model(pool, groups, self._history, begun, self.objectives, names, self._model)
@@ -237,8 +254,17 @@ class GaussianProcess(Strategy):
     def _around(self, n: int) -> Pool:
         """Candidates around the best of the first n trials."""
         best = ranked([t for t in self._trials[:n] if t.status == "done"])[:PARENTS]
-        codes = self.space.codes([t.architecture for t in best])
-        half = self.candidates // 2
-        narrow = self._known is not None and self.objectives is not None and bool(self.objectives.ceilings)
-        random = self.candidates - half
-        return self._whole.around(codes, np.random.default_rng(n), edits=half, random=random, narrow=narrow)
+        return self._candidates(self.space.codes([t.architecture for t in best]), np.random.default_rng(n))
+
+    def _candidates(self, parents: NDArray[np.int32] | None, rng: np.random.Generator) -> Pool:
+        """Edits of the parents, if there are some, and random architectures."""
+        most = self.candidates if self._priced is None else min(self.candidates, PRICED)
+        edits = 0 if parents is None or not len(parents) else most // 2
+        codes = self.space.sample_codes(rng, most - edits)
+        if parents is not None and edits:
+            codes = np.concatenate([near(self.space.decisions, parents, edits, rng), codes])
+        if self._priced is None:
+            return self._whole.pool_of(codes)
+        pool = self._whole.pool_of(self._priced.fitted(codes))
+        features, costs = self._described(pool.codes, pool.keys), self._priced.together(pool.codes)
+        return replace(pool, features=features, costs=costs)

@@ -156,7 +156,7 @@ class Model:
         if not all(history.excused[:begun]):
             old = before.chance if before is not None else None
             self.chance = belief(old, self._labels(), list(range(begun)))
-        self.guesses = history.guessed_costs(begun, costs, pool.features) if costs else {}
+        self.guesses = pool.costs or (history.guessed_costs(begun, costs, pool.features) if costs else {})
         self.ceilings = objectives.ceilings if objectives is not None and costs else ()
         self._known_targets: dict[tuple[int, int, int], Array] = {}
         self.expected: list[Array] = [np.zeros(0) for _ in self.known]  # of pending trials, goal by goal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -13,9 +13,8 @@ from archwright.space import Space
 from archwright.space.counting import count, live
 from archwright.space.features import Features
 from archwright.space.layout import Decision
-from archwright.space.narrowing import most_steps, narrowed
 
-__all__ = ["Pool", "Whole", "edited", "whole_of"]
+__all__ = ["Pool", "Whole", "edited", "near", "whole_of"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,13 @@ class Pool:
         codes: Shape (m, n_decisions).
         keys: Their canonical keys, shape (m,).
         features: Shape (m, size).
+        costs: Where they have been counted, those that goals and ceilings name, each of shape (m,).
     """
 
     codes: NDArray[np.int32]
     keys: NDArray[np.uint64]
     features: NDArray[np.float64]
+    costs: Mapping[str, NDArray[np.float64]] | None = None
 
 
 class Whole:
@@ -66,33 +67,8 @@ class Whole:
             return self.features(codes).astype(float)
         return self.pool.features[np.searchsorted(self.pool.keys, keys)]
 
-    def around(
-        self,
-        parents: NDArray[np.int32] | None,
-        rng: np.random.Generator,
-        *,
-        edits: int,
-        random: int,
-        narrow: bool = False,
-    ) -> Pool:
-        """Candidates near some architectures, by one or two edits, and random ones. They may break rules.
-
-        With `narrow` every other random one has its widths lowered: under a ceiling few others would meet it.
-        """
-        decisions = self.space.decisions
-        drawn = [self.space.sample_codes(rng, random)]
-        if narrow:
-            some = drawn[0][::2]
-            some[:] = narrowed(decisions, some, rng.integers(most_steps(decisions), size=len(some)))
-        if parents is not None and len(parents):
-            # The first parents are the best: they are edited more often.
-            shares = 1 / np.arange(1, len(parents) + 1)
-            near = parents[rng.choice(len(parents), edits, p=shares / shares.sum())]
-            near = edited(decisions, near, rng)
-            twice = rng.random(edits) < 0.5
-            near[twice] = edited(decisions, near[twice], rng)
-            drawn.insert(0, near)
-        codes = np.concatenate(drawn)
+    def pool_of(self, codes: NDArray[np.int32]) -> Pool:
+        """Some architectures as candidates, one a function."""
         keys, first = np.unique(self.space.keys(codes), return_index=True)
         return Pool(codes[first], keys, self.features(codes[first]).astype(float))
 
@@ -101,6 +77,17 @@ class Whole:
 def whole_of(space: Space, most: int) -> Whole:
     """The `Whole` of a space, made once for all strategies on it."""
     return Whole(space, most)
+
+
+def near(
+    decisions: Sequence[Decision], parents: NDArray[np.int32], edits: int, rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """So many architectures at one or two edits from some parents, the best first. They may break rules."""
+    shares = 1 / np.arange(1, len(parents) + 1)  # the best are edited more often
+    found = edited(decisions, parents[rng.choice(len(parents), edits, p=shares / shares.sum())], rng)
+    twice = rng.random(edits) < 0.5
+    found[twice] = edited(decisions, found[twice], rng)
+    return found
 
 
 def edited(decisions: Sequence[Decision], codes: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
