@@ -112,6 +112,28 @@ class TestGaussianProcess(StrategyContract):
         begun = run(GaussianProcess(TOY, whole=0, initial=4, examples=examples, objectives=CAPPED), TOY, n=3)
         assert [t.architecture for t in begun] == examples[:3]
 
+    def test_where_the_space_is_large_some_trials_are_random_to_the_end(self):
+        trials = run(GaussianProcess(TOY, whole=0), TOY, n=90)
+        at = [t.number for t in trials if t.proposal.origin == "random"]
+        assert at[:10] == list(range(10))
+        assert 4 <= sum(n < 50 for n in at[10:]) <= 12
+        assert 2 <= sum(n >= 50 for n in at) <= 8
+        assert not any(t.proposal.origin == "random" for t in run(GaussianProcess(SMALL), SMALL, n=30, evaluate=small))
+
+    def test_under_a_ceiling_what_is_random_is_made_to_fit(self):
+        # One in a hundred fits as it is drawn.
+        space = Space({name: integer(1, 10, name=name) for name in "abcd"})
+
+        def measured(a):
+            params = float(np.prod([a[n] for n in "abcd"]))
+            return Measurement({"loss": abs(params - 9)}, {"params": params})
+
+        objectives = Objectives.of([minimize("loss"), at_most(params=10)])
+        strategy = GaussianProcess(space, whole=0, objectives=objectives, costs=lambda a: measured(a).costs)
+        trials = run(strategy, space, n=20, objectives=objectives, evaluate=measured)
+        assert {t.status for t in trials} == {"done"}
+        assert sum(t.proposal.origin == "random" for t in trials) >= 10
+
     def test_short_trainings_inform_and_full_ones_are_proposed(self):
         strategy = GaussianProcess(SMALL, max_epochs=8)
         rng = np.random.default_rng(0)

@@ -13,15 +13,14 @@ from archwright.errors import ArchwrightError, NothingFitsError
 from archwright.evaluator import Evaluator
 from archwright.objective import Objectives, format_cost
 from archwright.space import Architecture, Space
-from archwright.space.features import Features
 from archwright.space.narrowing import fitting
 
 __all__ = ["Survey", "survey"]
 
 ALWAYS = ("params", "macs")
 
-APART, LEAST_USED = 8, 0.3
-"""Examples that differ as much as can be, and the share of a ceiling that simple ones count as if they used."""
+NARROWED = 16
+"""Samples that are made narrower until they meet the ceilings: at least as many as a strategy begins with."""
 
 LONGEST_WALK_S = 6.0
 """How long an architecture that meets the ceilings is looked for, before it is said that nothing does."""
@@ -36,8 +35,8 @@ class Survey:
         broken: How many of them could not be built.
         feasible: The share that meets every ceiling, 0..1.
         costs: For each cost, the minimum, median and maximum seen.
-        examples: Architectures that meet every ceiling: the space's default, some that differ most, and the other
-            samples, those first that make most of the ceilings.
+        examples: Architectures that meet every ceiling: the space's default; some samples, those that exceed one made
+            narrower; and the other samples, those first that make most of the ceilings.
     """
 
     sampled: int
@@ -89,8 +88,8 @@ def survey(
         found.append((objectives.violation(costs), architecture, costs))
     if not found:
         raise errors[0]
-    fitting = sorted((f for f in found if f[0] == 0), key=lambda f: -_used(objectives, f[2]))
-    share = len(fitting) / (len(found) + len(errors))
+    within = sorted((f for f in found if f[0] == 0), key=lambda f: -_used(objectives, f[2]))
+    share = len(within) / (len(found) + len(errors))
 
     def fits(architecture: Architecture) -> bool:
         try:
@@ -100,10 +99,8 @@ def survey(
 
     examples = _default(space, fits)
     if objectives.ceilings:
-        until = time.monotonic() + seconds / 2
-        used = np.array([1.0 if over > 0 else max(LEAST_USED, _used(objectives, costs)) for over, _, costs in found])
-        examples += _far_apart(space, [a for _, a, _ in found], used, examples, fits, until)
-    examples += [a for _, a, _ in fitting if a not in examples]
+        examples += _narrowed(space, [a for _, a, _ in found], fits, time.monotonic() + seconds / 2)
+    examples = list(dict.fromkeys([*examples, *(a for _, a, _ in within)]))
     if objectives.ceilings and not examples:
         examples = [_nearest(space, known, names, objectives, found, rng, LONGEST_WALK_S)]
     table = {}
@@ -120,35 +117,21 @@ def _default(space: Space, fits: Callable[[Architecture], bool]) -> list[Archite
     return [] if found is None else [found]
 
 
-def _far_apart(
-    space: Space,
-    sampled: Sequence[Architecture],
-    used: np.ndarray,
-    begun: Sequence[Architecture],
-    fits: Callable[[Architecture], bool],
-    until: float,
+def _narrowed(
+    space: Space, sampled: Sequence[Architecture], fits: Callable[[Architecture], bool], until: float
 ) -> list[Architecture]:
-    """Some that differ most from each other and from `begun`, made narrower until they meet the ceilings.
+    """The first of the samples, made narrower until they meet the ceilings.
 
     Of a tight ceiling random architectures tell little else than that simple ones are small: what would be good at a
-    smaller width may be missing among them. Distances count by the share of the ceilings that is used: what could be
-    wider seldom is the best of its kind.
+    smaller width may be missing among those that meet it.
     """
-    features = Features(space)
-    x = features(space.codes(sampled))
-    distance = np.full(len(x), 1e9)
-    for architecture in begun:
-        distance = np.minimum(distance, ((x - features(space.codes([architecture]))) ** 2).sum(axis=1))
     found: list[Architecture] = []
-    for _ in range(min(len(x), 4 * APART)):
-        i = int((distance * used).argmax())
-        if len(found) == APART or distance[i] <= 0 or time.monotonic() > until:
+    for architecture in sampled:
+        if len(found) == NARROWED or time.monotonic() > until:
             break
-        distance[i] = 0.0
-        narrower = _fitting(space, sampled[i], fits)
-        if narrower is not None and narrower not in found:
+        narrower = _fitting(space, architecture, fits)
+        if narrower is not None:
             found.append(narrower)
-            distance = np.minimum(distance, ((x - features(space.codes([narrower]))) ** 2).sum(axis=1))
     return found
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archwright.objective import Objectives, ranked
 from archwright.space import Architecture, Space
+from archwright.space.counting import count
 from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
 from archwright.strategy.surrogate.costs import KnownCosts
@@ -25,7 +25,10 @@ Array = NDArray[np.float64]
 MOST_LOOKED_AT = 512  # so many candidates' exact costs are asked for, in search of one within the ceilings
 PRICED = 64  # candidates whose costs are to be counted: to build a network takes milliseconds
 PARENTS = 20  # architectures whose edits are candidates
+INITIAL = (5, 10)  # where all of the space is compared, and where it is large
 EXPLOIT = 3  # every so many proposals, one is what is expected to be best
+RANDOM_DRAWS = 20  # of random architectures that may exceed the ceilings however narrow
+ROAM = 2.5  # so many times the root of the number of trials are random ones, where the space is large
 ROOM = 20_000_000  # numbers in the largest array of a model: candidates times trials
 
 
@@ -36,12 +39,15 @@ class GaussianProcess(Strategy):
     Optimization 13, 1998, on the features of `archwright.space.features`, after Kadlecová et al., *Surprisingly Strong
     Performance Prediction with Neural Graph Features*, ICML 2024 (https://arxiv.org/abs/2404.16551).
 
-    - **Beginning**: the `examples`, then architectures far apart in the features, until `initial` are measured.
+    - **Beginning**: the `examples`, then architectures far apart in the features, or random ones where the space is
+      large, until `initial` are measured.
     - **Model**: scores become normal scores by rank. The kernel is a Matérn 5/2 and a linear one on weighted groups of
       features; weights and noise by marginal likelihood, anew after every tenth part more trials. Epochs are one more
       feature.
     - **Candidates**: every function of the space while it has at most `whole` architectures; else one and two edits
-      of the best trials, and random ones. Of those, what exceeds a ceiling is made narrower until it does not.
+      of the best trials, and random ones. Of those, what exceeds a ceiling is made narrower until it does not. As many
+      candidates are not all there is: so some trials are random ones, fewer and fewer, lest the search stay where it
+      happened to begin.
     - **Choice**: the largest expected improvement; every third time, of one goal, what is expected to be best: the
       neighbours of the best differ by little, and few of them are in much doubt. Pending proposals are believed to
       score what is expected of them (kriging believer; Ginsbourger, Le Riche & Carraro, 2010).
@@ -54,7 +60,7 @@ class GaussianProcess(Strategy):
 
     Args:
         space: Where architectures come from.
-        initial: Trials before the model decides.
+        initial: Trials before the model decides; by default 5, and 10 where the space is large.
         candidates: How many architectures are compared where the space is large; 64 at most of those whose costs are
             to be counted.
         whole: Spaces of at most so many architectures are compared whole, as long as there is room for it.
@@ -68,7 +74,7 @@ class GaussianProcess(Strategy):
         self,
         space: Space,
         *,
-        initial: int = 5,
+        initial: int | None = None,
         candidates: int = 500,
         whole: int = 65_536,
         examples: Sequence[Architecture] = (),
@@ -76,10 +82,12 @@ class GaussianProcess(Strategy):
         max_epochs: int | None = None,
         costs: Callable[[Architecture], Mapping[str, float]] | None = None,
     ):
-        if initial < 1:
-            raise ValueError(f"initial must be at least 1, got {initial}")
         if whole < 0:
             raise ValueError(f"whole is a number of architectures, 0 or more, got {whole}")
+        self._large = count(space.decisions) > whole  # before rules, as in `Whole`
+        initial = INITIAL[self._large] if initial is None else initial
+        if initial < 1:
+            raise ValueError(f"initial must be at least 1, got {initial}")
         if candidates < 2:
             raise ValueError(f"candidates must be at least 2, got {candidates}")
         self.space = space
@@ -94,6 +102,8 @@ class GaussianProcess(Strategy):
         self._given = [space.architecture(dict(a)) for a in self.examples[:initial]]
         self._given_keys = [space.key(a) for a in self._given]
         self._whole = whole_of(space, whole)
+        #: What counts the costs of every candidate; None where there are none, or all of the space is compared.
+        self._priced = self._known if self._large else None
         self._seen = Seen(space)
         self._trials: list[Trial] = []
         self._codes: list[NDArray[np.int32]] = []
@@ -114,24 +124,36 @@ class GaussianProcess(Strategy):
         done = self._history.n_measured
         if given and done < self.initial:
             return Proposal(self._given[given[0]], origin="given to begin with")
+        n = len(self._trials) + len(pending)
         # Where few fit, what does not fit has told something too.
         informed = done + len(pending) >= self.initial or len(self._trials) >= 2 * self.initial
-        if done < min(2, self.initial) or not informed:
+        begins = done < min(2, self.initial) or not informed
+        if self._large and (begins or int(ROAM * (n + 1) ** 0.5) > int(ROAM * n**0.5)):
+            found, origin = self._random(rng, pending), "random"
+        elif begins:
             found, origin = self._far(rng, pending), "far from all others"
         else:
             found, origin = self._promising(rng, pending)
         return Proposal(found or self._seen.fresh(rng, pending), origin=origin if found else "random")
 
-    @cached_property
-    def _priced(self) -> KnownCosts | None:
-        """What counts the costs of every candidate; None where there are none, or all of the space is compared."""
-        return self._known if self._whole.pool is None else None
-
     # The beginning
 
+    def _random(self, rng: np.random.Generator, pending: Sequence[Proposal]) -> Architecture | None:
+        """A new architecture, narrowed where it exceeds a ceiling; None where costs are unknown or nothing fits."""
+        if self._priced is None:
+            return None
+        tried = self._tried(pending)[1]
+        for codes in self.space.sample_codes(rng, RANDOM_DRAWS):
+            pool = self._whole.pool_of(self._priced.fitted(codes[None, :]))
+            found = self._first_allowed(pool, np.zeros(len(pool.keys)), tried)
+            if found is not None:
+                return found
+        return None
+
     def _far(self, rng: np.random.Generator, pending: Sequence[Proposal]) -> Architecture | None:
-        """An architecture far from those tried, in the features: the farthest of some random ones."""
-        pool = self._whole.pool or self._candidates(None, rng)
+        """An architecture far from those tried, in the features: the farthest of some."""
+        pool = self._whole.pool
+        assert pool is not None
         waiting, keys = self._tried(pending)
         tried = np.array([*(x[:-1] for x in self._history.x), *waiting])
         distance = np.ones(len(pool.keys))
