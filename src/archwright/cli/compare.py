@@ -36,7 +36,7 @@ EXAMPLES = examples(
 )
 
 OUT = "runs/compare"
-DEFAULT = "evolution,local"
+DEFAULT = "gp,evolution,local"
 
 
 def _complete_benchmark(incomplete: str) -> Iterator[str]:
