@@ -94,9 +94,23 @@ class TestGaussianProcess(StrategyContract):
             )
             assert len(trials) == 20
 
-    def test_what_exceeds_a_known_ceiling_is_never_proposed(self):
-        strategy = GaussianProcess(TOY, objectives=CAPPED, costs=lambda a: toy(a).costs, candidates=60, whole=0)
+    @pytest.mark.parametrize("whole", [0, 65_536])
+    def test_what_exceeds_a_known_ceiling_is_never_proposed(self, whole):
+        strategy = GaussianProcess(TOY, objectives=CAPPED, costs=lambda a: toy(a).costs, candidates=60, whole=whole)
         assert {t.status for t in run(strategy, TOY, n=40, objectives=CAPPED)} == {"done"}
+
+    @pytest.mark.parametrize("whole", [0, 65_536])
+    def test_a_goal_that_is_measured_is_modelled_beside_a_cost_that_is_counted(self, whole):
+        def measured(architecture):
+            m = toy(architecture)
+            return Measurement(m.metrics, {**m.costs, "latency_ms": m.costs["params"] ** 0.5})
+
+        objectives = Objectives.of([minimize("loss"), minimize("latency_ms"), at_most(params=60)])
+        strategy = GaussianProcess(
+            TOY, objectives=objectives, costs=lambda a: {"params": toy(a).costs["params"]}, whole=whole
+        )
+        trials = run(strategy, TOY, n=18, objectives=objectives, evaluate=measured)
+        assert {t.status for t in trials} == {"done"}
 
     def test_an_unknown_ceiling_is_learnt(self):
         # The best that is allowed is one of 200; by chance it is among 45 in all of 3 seeds in 1 of 100 runs.

@@ -134,17 +134,19 @@ class GaussianProcess(Strategy):
             found, origin = self._far(rng, pending), "far from all others"
         else:
             found, origin = self._promising(rng, pending)
-        return Proposal(found or self._seen.fresh(rng, pending), origin=origin if found else "random")
+        if found is None:
+            found, origin = self._random(rng, pending), "random"
+        return Proposal(found or self._seen.fresh(rng, pending), origin=origin)
 
     # The beginning
 
     def _random(self, rng: np.random.Generator, pending: Sequence[Proposal]) -> Architecture | None:
         """A new architecture, narrowed where it exceeds a ceiling; None where costs are unknown or nothing fits."""
-        if self._priced is None:
+        if self._known is None:
             return None
         tried = self._tried(pending)[1]
         for codes in self.space.sample_codes(rng, RANDOM_DRAWS):
-            pool = self._whole.pool_of(self._priced.fitted(codes[None, :]))
+            pool = self._whole.pool_of(self._known.fitted(codes[None, :]))
             found = self._first_allowed(pool, np.zeros(len(pool.keys)), tried)
             if found is not None:
                 return found
