@@ -26,8 +26,8 @@ def searched(session: Session, *, candidates: int, strategy: Strategy | None = N
 
     Guo et al., *SPOS*, section 3.4, search by evolution; so does this, by ageing evolution with a population of a
     fifth of the candidates. An architecture above a ceiling is not measured and does not count, up to ten for each
-    that does. They are ranked by
-    `ranking_goal`. Where none that was proposed fits, the search begins again from one that does.
+    that does. They are ranked by `ranking_goal`. Where none that was proposed fits, the search begins again from one
+    that does.
 
     Raises:
         NothingFitsError: No architecture meets the ceilings.

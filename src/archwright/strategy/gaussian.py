@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from archwright.objective import Objectives, ranked
 from archwright.space import Architecture, Space
 from archwright.space.counting import count
+from archwright.space.narrowing import fitting
 from archwright.strategy.seen import Seen
 from archwright.strategy.strategy import Strategy
 from archwright.strategy.surrogate.costs import KnownCosts
@@ -134,7 +135,7 @@ class GaussianProcess(Strategy):
             found, origin = self._far(rng, pending), "far from all others"
         else:
             found, origin = self._promising(rng, pending)
-        if found is None:
+        if found is None:  # where hardly anything fits, more draws may find it
             found, origin = self._random(rng, pending), "random"
         return Proposal(found or self._seen.fresh(rng, pending), origin=origin)
 
@@ -144,11 +145,10 @@ class GaussianProcess(Strategy):
         """A new architecture, narrowed where it exceeds a ceiling; None where costs are unknown or nothing fits."""
         if self._known is None:
             return None
-        tried = self._tried(pending)[1]
         for codes in self.space.sample_codes(rng, RANDOM_DRAWS):
-            pool = self._whole.pool_of(self._known.fitted(codes[None, :]))
-            found = self._first_allowed(pool, np.zeros(len(pool.keys)), tried)
-            if found is not None:
+            fits = fitting(self.space.decisions, codes, self._known.fits)
+            found = None if fits is None else self.space.architecture(fits)
+            if found is not None and self._rules(found) and self._seen.new([self.space.key(found)], pending):
                 return found
         return None
 
@@ -165,7 +165,7 @@ class GaussianProcess(Strategy):
             distance = np.maximum(nearest + (pool.features**2).sum(axis=1), 0)
         # Of a random half, so that seeds differ. Without paths, features are mostly values on a scale, and the farthest
         # would all be their ends: of a handful then.
-        share = 0.5 if "paths" in self._whole.features.groups else 8 / max(8, len(distance))
+        share = 0.5 if "paths" in self._whole.features.groups else 8 / len(distance)
         distance = np.where(rng.random(len(distance)) < share, distance, 0.01 * distance)
         return self._first_allowed(pool, distance + 1e-9 * rng.random(len(distance)), keys)
 
@@ -265,8 +265,7 @@ class GaussianProcess(Strategy):
         begun = max(begun, self._history.improved[1])  # by then, something had been measured
         if self._model is None or self._model.begun != begun:
             pool = whole or self._around(begun)
-            told = [] if self._known is None else [self._known.of(c) or {} for c in self._codes[:begun]]
-            names = sorted(set().union(*told))
+            names = [] if self._known is None else self._known.names
             first, size = self._whole.features.size, pool.features.shape[1]
             groups = [*self._whole.features.weighed, *(slice(i, i + 1) for i in range(first, size))]
             if self._model is not None and self._model.begun < begun:
@@ -276,19 +275,16 @@ class GaussianProcess(Strategy):
         return self._model
 
     def _around(self, n: int) -> Pool:
-        """Candidates around the best of the first n trials."""
+        """Edits of the best of the first n trials, and random architectures."""
         best = ranked([t for t in self._trials[:n] if t.status == "done"])[:PARENTS]
-        return self._candidates(self.space.codes([t.architecture for t in best]), np.random.default_rng(n))
-
-    def _candidates(self, parents: NDArray[np.int32] | None, rng: np.random.Generator) -> Pool:
-        """Edits of the parents, if there are some, and random architectures."""
+        rng, parents = np.random.default_rng(n), self.space.codes([t.architecture for t in best])
         most = self.candidates if self._priced is None else min(self.candidates, PRICED)
-        edits = 0 if parents is None or not len(parents) else most // 2
+        edits = most // 2 if best else 0
         codes = self.space.sample_codes(rng, most - edits)
-        if parents is not None and edits:
+        if edits:
             codes = np.concatenate([near(self.space.decisions, parents, edits, rng), codes])
         if self._priced is None:
             return self._whole.pool_of(codes)
         pool = self._whole.pool_of(self._priced.fitted(codes))
-        features, costs = self._described(pool.codes, pool.keys), self._priced.together(pool.codes)
-        return replace(pool, features=features, costs=costs)
+        features = np.hstack([pool.features, self._priced.features(pool.codes)])
+        return replace(pool, features=features, costs=self._priced.together(pool.codes))

@@ -45,10 +45,15 @@ class KnownCosts:
                 self._known[key] = None
         return self._known[key]
 
+    @property
+    def names(self) -> list[str]:
+        """What the costs are that are known; nothing before one has been asked for."""
+        return next((sorted(k) for k in self._known.values() if k), [])
+
     def together(self, codes: Codes) -> dict[str, Array]:
         """The costs of several architectures that can be built, each of shape (n,)."""
         known = [k for k in map(self.of, codes) if k is not None]
-        return {name: np.array([k[name] for k in known]) for name in (known[0] if known else ())}
+        return {name: np.array([k[name] for k in known]) for name in self.names}
 
     def fits(self, codes: Codes) -> bool:
         """Whether one architecture can be built, and keeps the ceilings."""
@@ -82,7 +87,7 @@ class KnownCosts:
         known = [k for k in map(self.of, drawn) if k is not None]
         if not known:
             return (), np.zeros(0), np.zeros(0)
-        names = sorted(set.intersection(*map(set, known)))
+        names = self.names
         logs = np.array([[_log(k[n]) for n in names] for k in known]).reshape(len(known), len(names))
         varied = [i for i in range(len(names)) if np.ptp(logs[:, i]) > 0]
         logs = logs[:, varied]
